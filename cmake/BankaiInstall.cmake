@@ -1,0 +1,3 @@
+# Install and export: find_package(bankai) gives bankai::core, bankai::model, …
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)

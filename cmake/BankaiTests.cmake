@@ -1,0 +1,33 @@
+# bankai_add_test(NAME SOURCES a.cpp … [LIBRARIES …] [LABELS …] [TIMEOUT s]): one GoogleTest binary, one ctest entry.
+# bankai_add_mpi_test(NAME RANKS 1 2 3 SOURCES … ): the same under mpiexec, one ctest entry per rank count.
+set(BANKAI_MPI_ENVIRONMENT
+  "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;OMPI_MCA_mpi_yield_when_idle=1;OMPI_MCA_hwloc_base_binding_policy=none;OMPI_MCA_btl_vader_single_copy_mechanism=none")
+
+function(bankai_add_test_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE bankai_settings bankai_test_support GTest::gtest GTest::gtest_main
+    ${ARG_LIBRARIES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endfunction()
+
+function(bankai_add_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  bankai_add_test_binary(${name} SOURCES ${ARG_SOURCES} LIBRARIES ${ARG_LIBRARIES})
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+function(bankai_add_mpi_test name)
+  cmake_parse_arguments(ARG "" "" "RANKS;SOURCES;LIBRARIES;LABELS" ${ARGN})
+  bankai_add_test_binary(${name} SOURCES ${ARG_SOURCES} LIBRARIES ${ARG_LIBRARIES})
+  foreach(ranks IN LISTS ARG_RANKS)
+    add_test(NAME ${name}.ranks${ranks}
+      COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}>)
+    set_tests_properties(${name}.ranks${ranks} PROPERTIES LABELS "mpi;${ARG_LABELS}" TIMEOUT 120
+      PROCESSORS 2 ENVIRONMENT "${BANKAI_MPI_ENVIRONMENT}")
+  endforeach()
+endfunction()
