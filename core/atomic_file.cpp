@@ -32,8 +32,14 @@ Status write_all(int descriptor, std::span<const std::byte> bytes, const std::st
 }  // namespace
 
 Result<AtomicFile> AtomicFile::create(const std::string& path, Overwrite overwrite) {
-  if (overwrite == Overwrite::kRefuse && ::access(path.c_str(), F_OK) == 0)
-    return make_error(ErrorCode::kUsage, "%s: exists already; --force replaces it", path.c_str());
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
+    // A rename would put a file in the place of the device: of /dev/null, for everybody.
+    if (!S_ISREG(info.st_mode))
+      return make_error(ErrorCode::kUsage, "%s: not a regular file", path.c_str());
+    if (overwrite == Overwrite::kRefuse)
+      return make_error(ErrorCode::kUsage, "%s: exists already; --force replaces it", path.c_str());
+  }
   std::string temporary = path + ".XXXXXX";
   const int descriptor = ::mkostemp(temporary.data(), O_CLOEXEC);
   if (descriptor < 0) return io_error(path, "create");

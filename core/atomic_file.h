@@ -15,7 +15,8 @@ enum class Overwrite { kRefuse, kReplace };
 class AtomicFile {
  public:
   // Creates the temporary file beside `path`. Errors: kUsage if `path` exists and may not be
-  // replaced, kIo otherwise. A destroyed, uncommitted AtomicFile removes its temporary file.
+  // replaced or is no regular file, kIo otherwise. A destroyed, uncommitted AtomicFile removes its
+  // temporary file.
   static Result<AtomicFile> create(const std::string& path, Overwrite overwrite);
 
   AtomicFile(AtomicFile&& other) noexcept;

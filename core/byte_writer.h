@@ -1,6 +1,7 @@
 // Appends little-endian values to a growing byte buffer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -19,7 +20,9 @@ class ByteWriter {
     write_bytes(std::as_bytes(std::span<const T>(&value, 1)));
   }
   void write_bytes(std::span<const std::byte> bytes) {
-    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    const std::size_t end = bytes_.size();
+    bytes_.resize(end + bytes.size());
+    std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(end));
   }
   void write_text(std::string_view text) {
     write_bytes(std::as_bytes(std::span<const char>(text.data(), text.size())));

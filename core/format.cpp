@@ -27,6 +27,16 @@ std::string format(const char* pattern, ...) {
   return text;
 }
 
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 80;
+  std::string result = "'";
+  for (const char c : text.substr(0, kMaxBytes)) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : format("\\x%02x", byte);
+  }
+  return result + (text.size() > kMaxBytes ? "…'" : "'");
+}
+
 Error make_error(ErrorCode code, const char* pattern, ...) {
   va_list arguments;
   va_start(arguments, pattern);

@@ -3,7 +3,7 @@
 namespace bankai {
 
 std::string to_string(TensorAddress address) {
-  const std::string name(short_name(address.projection));
+  std::string name(short_name(address.projection));
   if (address.projection == Projection::kEmbedding || address.projection == Projection::kHead)
     return name;
   return "layer " + std::to_string(address.layer) + " " + name;

@@ -72,7 +72,7 @@ struct KernelTable {
   //   x_i' = fma(x_i, cos_i, −(x_{i+half} · sin_i)), x_{i+half}' = fma(x_{i+half}, cos_i, x_i ·
   //   sin_i)
   void (*rope_neox)(float* x, const float* cos, const float* sin, std::size_t half);
-  // out_i = (gate_i / (1 + exp(−gate_i))) · up_i, exp as in elementwise.md. out may be gate or up.
+  // out_i = (gate_i / (1 + exp(−gate_i))) · up_i, exp as in docs/kernels.md. out may be gate or up.
   void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
   // max x_i; −infinity for n = 0. NaN if any x is NaN.
   float (*max_f32)(const float* x, std::size_t n);
@@ -81,5 +81,11 @@ struct KernelTable {
   // Σ exp(x_i − offset) with float exp, summed in 16 lanes of double addition.
   double (*sum_exp)(const float* x, std::size_t n, float offset);
 };
+
+// The tables as compiled, each in kernels_<name>.cpp. An op that a table does not have is null
+// here; use all_kernels() and select_kernel() of dispatch.h, where it is filled in.
+extern const KernelTable kScalarKernels;
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
 
 }  // namespace bankai::kernels

@@ -1,0 +1,80 @@
+#include "bfs/answer.h"
+
+#include <algorithm>
+
+namespace bankai::bfs {
+
+using model::ScoredSequence;
+using model::TokenId;
+using model::Tokenizer;
+
+namespace {
+
+constexpr std::size_t kLeastAnswerTokens = 14;
+constexpr std::size_t kSpareAnswerTokens = 4;
+
+std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<TokenId> tokens;
+  if (tokenizer.adds_bos() && tokenizer.bos() >= 0) tokens.push_back(tokenizer.bos());
+  for (const TokenId token : tokenizer.encode(text)) tokens.push_back(token);
+  return tokens;
+}
+
+}  // namespace
+
+std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Probe& probe) {
+  return encode_prompt(tokenizer, probe.prompt);
+}
+
+ScoredSequence answer_sequence(const Tokenizer& tokenizer, const Probe& probe,
+                               std::string_view answer) {
+  std::vector<TokenId> prompt = prompt_tokens(tokenizer, probe);
+  std::vector<TokenId> whole = encode_prompt(tokenizer, probe.prompt + std::string(answer));
+  const std::size_t prompt_size = prompt.size();
+  if (whole.size() <= prompt_size || !std::equal(prompt.begin(), prompt.end(), whole.begin())) {
+    whole = std::move(prompt);
+    for (const TokenId token : tokenizer.encode(answer)) whole.push_back(token);
+  }
+  return {std::move(whole), prompt_size};
+}
+
+std::string normalise_answer(std::string_view text) {
+  static constexpr std::string_view kRadical = "√";
+  static constexpr std::string_view kDropped = " \t\n\r\v\f(){}[]*";
+  std::string normal;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text.substr(i).starts_with(kRadical)) {
+      normal += "sqrt";
+      i += kRadical.size() - 1;
+    } else if (kDropped.find(text[i]) == std::string_view::npos) {
+      const char c = text[i];
+      normal += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+  }
+  return normal;
+}
+
+bool is_correct_answer(const Probe& probe, std::string_view generated) {
+  const std::string answer = normalise_answer(generated);
+  const auto matches = [&](const std::string& expected) {
+    const std::string start = normalise_answer(expected);
+    if (start.empty() || !answer.starts_with(start)) return false;
+    const std::string_view rest = std::string_view(answer).substr(start.size());
+    if (rest.empty() || rest.starts_with("+c")) return true;
+    const char next = rest.front();
+    const bool continues = (next >= '0' && next <= '9') || (next >= 'a' && next <= 'z') ||
+                           std::string_view("^/+-").find(next) != std::string_view::npos;
+    return !continues;
+  };
+  return matches(probe.correct) ||
+         std::any_of(probe.alternates.begin(), probe.alternates.end(), matches);
+}
+
+std::size_t answer_token_limit(const Tokenizer& tokenizer, const Probe& probe) {
+  std::size_t longest = answer_sequence(tokenizer, probe, probe.correct).num_targets();
+  for (const std::string& alternate : probe.alternates)
+    longest = std::max(longest, answer_sequence(tokenizer, probe, alternate).num_targets());
+  return std::max(kLeastAnswerTokens, longest + kSpareAnswerTokens);
+}
+
+}  // namespace bankai::bfs

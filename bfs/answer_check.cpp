@@ -1,0 +1,61 @@
+#include "bfs/answer_check.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "bfs/answer.h"
+#include "model/generation.h"
+
+namespace bankai::bfs {
+
+std::vector<Answer> generate_answers(model::Transformer& transformer,
+                                     const model::Replacements& replacements,
+                                     std::span<const Probe> probes, const AnswerOptions& options) {
+  const model::Tokenizer& tokenizer = transformer.model().tokenizer();
+  std::vector<std::vector<model::TokenId>> prompts;
+  std::vector<std::size_t> limits;
+  for (const Probe& probe : probes) {
+    prompts.push_back(prompt_tokens(tokenizer, probe));
+    limits.push_back(options.max_tokens > 0 ? options.max_tokens
+                                            : answer_token_limit(tokenizer, probe));
+  }
+  const auto is_done = [&](std::size_t index, const std::vector<model::TokenId>& tokens) {
+    return tokens.size() >= limits[index] ||
+           tokenizer.decode(tokens.back()).find('\n') != std::string::npos;
+  };
+  const auto generated = model::generate_greedy(transformer, replacements, prompts, is_done);
+  std::vector<Answer> answers(probes.size());
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    const std::string text = tokenizer.decode(generated[i]);
+    answers[i].generated = text.substr(0, text.find('\n'));
+    answers[i].correct = is_correct_answer(probes[i], answers[i].generated);
+  }
+  return answers;
+}
+
+std::size_t count_correct(std::span<const Answer> answers) {
+  return static_cast<std::size_t>(std::count_if(
+      answers.begin(), answers.end(), [](const Answer& answer) { return answer.correct; }));
+}
+
+AnswerChange compare_answers(std::span<const Answer> before, std::span<const Answer> after) {
+  AnswerChange change;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (!before[i].correct && after[i].correct) change.fixed.push_back(i);
+    if (before[i].correct && !after[i].correct) change.broken.push_back(i);
+  }
+  return change;
+}
+
+Interval wilson_interval(std::size_t successes, std::size_t trials) {
+  if (trials == 0) return {};
+  constexpr double kZ = 1.959963984540054;  // 97.5 % quantile of the normal distribution
+  const auto n = static_cast<double>(trials);
+  const double p = static_cast<double>(successes) / n;
+  const double centre = p + kZ * kZ / (2.0 * n);
+  const double spread = kZ * std::sqrt(p * (1.0 - p) / n + kZ * kZ / (4.0 * n * n));
+  const double scale = 1.0 + kZ * kZ / n;
+  return {std::max(0.0, (centre - spread) / scale), std::min(1.0, (centre + spread) / scale)};
+}
+
+}  // namespace bankai::bfs

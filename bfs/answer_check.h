@@ -1,0 +1,42 @@
+// The proof by generation: greedy answers to probes, right or wrong, before and after a patch.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bfs/probe.h"
+#include "model/transformer.h"
+
+namespace bankai::bfs {
+
+struct AnswerOptions {
+  std::size_t max_tokens = 0;  // 0: answer_token_limit() of each probe
+};
+
+struct Answer {
+  std::string generated;  // up to and without the first newline
+  bool correct = false;
+};
+
+std::vector<Answer> generate_answers(model::Transformer& transformer,
+                                     const model::Replacements& replacements,
+                                     std::span<const Probe> probes, const AnswerOptions& options);
+
+std::size_t count_correct(std::span<const Answer> answers);
+
+struct AnswerChange {
+  std::vector<std::size_t> fixed;   // wrong before, right after
+  std::vector<std::size_t> broken;  // right before, wrong after
+};
+AnswerChange compare_answers(std::span<const Answer> before, std::span<const Answer> after);
+
+// Wilson's score interval for a proportion, 95 % (Wilson 1927).
+struct Interval {
+  double low = 0.0;
+  double high = 1.0;
+};
+Interval wilson_interval(std::size_t successes, std::size_t trials);
+
+}  // namespace bankai::bfs

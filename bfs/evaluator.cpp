@@ -1,0 +1,252 @@
+#include "bfs/evaluator.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "bfs/overlay.h"
+
+namespace bankai::bfs {
+namespace {
+
+constexpr std::size_t kBlockFloats = std::size_t{1}
+                                     << 23U;  // of the widest activation in a block (32 MiB)
+
+void append_rows(std::vector<float>& out, const std::vector<float>& from, std::size_t first_row,
+                 std::size_t num_rows, std::size_t width) {
+  const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first_row * width);
+  out.insert(out.end(), begin, begin + static_cast<std::ptrdiff_t>(num_rows * width));
+}
+
+// Column `col` of the last rows of `out` (…, width) takes the values of `column` from `first` on.
+void set_column(std::vector<float>& out, std::size_t width, std::size_t col,
+                const std::vector<float>& column, std::size_t first, std::size_t num_rows) {
+  float* rows = out.data() + out.size() - num_rows * width;
+  for (std::size_t i = 0; i < num_rows; ++i) rows[i * width + col] = column[first + i];
+}
+
+}  // namespace
+
+HalfLayer half_layer_of(TensorAddress tensor) {
+  BANKAI_CHECK(tensor.projection < Projection::kEmbedding, "flips are searched inside layers only");
+  return {tensor.layer, tensor.projection <= Projection::kDown};
+}
+
+Evaluator::Evaluator(model::Transformer& transformer, const Objective& objective,
+                     std::span<const TensorAddress> searched)
+    : transformer_(transformer),
+      objective_(objective),
+      scorer_(transformer, objective),
+      all_sequences_(objective.sequences.size()) {
+  std::iota(all_sequences_.begin(), all_sequences_.end(), 0U);
+  for (const std::vector<model::TokenId>& sequence : objective.sequences) {
+    first_token_.push_back(num_tokens_);
+    num_tokens_ += sequence.size();
+  }
+  const model::Hyperparameters& h = transformer.model().parameters();
+  block_tokens_ = std::clamp<std::size_t>(kBlockFloats / h.feed_forward, 256, 4096);
+  for (const TensorAddress tensor : searched)
+    inputs_.try_emplace(half_layer_of(tensor), num_tokens_ * h.embedding, 0.0F);
+  base_scores_ = run_full({}, Pass::kReference);
+}
+
+void Evaluator::Block::clear() {
+  tokens = 0;
+  segments.clear();
+  members.clear();
+  local.clear();
+  x.clear();
+  hidden.clear();
+  attention.query.clear();
+  attention.key.clear();
+  attention.value.clear();
+}
+
+std::vector<double> Evaluator::evaluate_overlay(const model::RowOverlay& overlay) {
+  return run_full(overlay, Pass::kPlain);
+}
+
+std::vector<double> Evaluator::set_state(model::RowOverlay overlay) {
+  state_ = std::move(overlay);
+  trace_.valid = false;
+  return run_full(state_, Pass::kState);
+}
+
+std::vector<double> Evaluator::run_full(const model::RowOverlay& overlay, Pass pass) {
+  const model::Hyperparameters& h = transformer_.model().parameters();
+  const model::Replacements replacements{&overlay, {}};
+  std::vector<double> values(objective_.terms.size());
+  const auto remember = [&](HalfLayer place, std::size_t first_token) {
+    const auto found = inputs_.find(place);
+    if (pass == Pass::kPlain || found == inputs_.end()) return;
+    std::copy(block_.x.begin(), block_.x.end(),
+              found->second.begin() + static_cast<std::ptrdiff_t>(first_token * h.embedding));
+  };
+  for (std::uint32_t next = 0; next < objective_.sequences.size();) {
+    block_.clear();
+    const std::size_t first_token = first_token_[next];
+    std::vector<model::TokenId> inputs;
+    for (; next < objective_.sequences.size(); ++next) {
+      const std::vector<model::TokenId>& sequence = objective_.sequences[next];
+      if (!inputs.empty() && inputs.size() + sequence.size() > block_tokens_) break;
+      block_.members.push_back({next, inputs.size(), values.data()});
+      block_.segments.push_back({inputs.size(), sequence.size(), nullptr, 0});
+      inputs.insert(inputs.end(), sequence.begin(), sequence.end());
+    }
+    block_.x.resize(inputs.size() * h.embedding);
+    float* x = block_.x.data();
+    transformer_.embed(inputs, replacements, x);
+    for (std::uint32_t layer = 0; layer < h.num_layers; ++layer) {
+      remember({layer, false}, first_token);
+      transformer_.project_attention(layer, inputs.size(), x, replacements, block_.attention);
+      transformer_.finish_attention(layer, block_.segments, block_.attention, replacements, x);
+      remember({layer, true}, first_token);
+      transformer_.project_ffn(layer, inputs.size(), x, replacements, ffn_);
+      transformer_.activate_ffn(ffn_);
+      transformer_.finish_ffn(layer, inputs.size(), ffn_.gate.data(), replacements, x);
+    }
+    if (pass == Pass::kReference) scorer_.record_reference(x, block_.members);
+    scorer_.score(x, block_.members, replacements);
+  }
+  return scorer_.item_scores(values);
+}
+
+void Evaluator::load_trace(HalfLayer place) {
+  if (trace_.valid && trace_.place == place) return;
+  const model::LayerWeights& weights = transformer_.model().layer(place.layer);
+  const model::Replacements replacements{&state_, {}};
+  const float* x = inputs_.at(place).data();
+  if (place.is_ffn) {
+    transformer_.normalise(num_tokens_, x, weights.ffn_norm, trace_.normalised);
+    transformer_.project_ffn(place.layer, num_tokens_, x, replacements, trace_.ffn);
+    ffn_ = trace_.ffn;
+    transformer_.activate_ffn(ffn_);
+    trace_.hidden = ffn_.gate;
+  } else {
+    transformer_.normalise(num_tokens_, x, weights.attention_norm, trace_.normalised);
+    transformer_.project_attention(place.layer, num_tokens_, x, replacements, trace_.attention);
+  }
+  trace_.place = place;
+  trace_.valid = true;
+}
+
+Evaluator::Candidate Evaluator::prepare(const patch::Flip& flip) {
+  const model::WeightMatrix& matrix = *transformer_.model().find_matrix(flip.tensor);
+  Candidate candidate{flip, flipped_row(transformer_.model(), state_, flip), {}};
+  const Projection projection = flip.tensor.projection;
+  if (projection == Projection::kDown || projection == Projection::kOutput) return candidate;
+  candidate.column.resize(num_tokens_);
+  transformer_.multiply_row(matrix, candidate.bytes.data(), trace_.normalised, 0, num_tokens_,
+                            candidate.column.data(), 1);
+  if (projection != Projection::kGate && projection != Projection::kUp) return candidate;
+  // The hidden unit that the row feeds: silu(gate) · up with the flipped row on its side.
+  const std::size_t width = transformer_.model().parameters().feed_forward;
+  const std::vector<float>& other =
+      projection == Projection::kGate ? trace_.ffn.up : trace_.ffn.gate;
+  std::vector<float> other_column(num_tokens_);
+  for (std::size_t t = 0; t < num_tokens_; ++t) other_column[t] = other[t * width + flip.row];
+  const bool flips_gate = projection == Projection::kGate;
+  transformer_.table().silu_mul((flips_gate ? candidate.column : other_column).data(),
+                                (flips_gate ? other_column : candidate.column).data(), num_tokens_,
+                                candidate.column.data());
+  return candidate;
+}
+
+void Evaluator::add(const Candidate& candidate, std::uint32_t sequence, double* values) {
+  const model::Hyperparameters& h = transformer_.model().parameters();
+  const std::size_t first = first_token_[sequence];
+  const std::size_t count = objective_.sequences[sequence].size();
+  const std::size_t row = candidate.flip.row;
+  block_.segments.push_back({block_.tokens, count, nullptr, 0});
+  block_.members.push_back({sequence, block_.tokens, values});
+  append_rows(block_.x, inputs_.at(trace_.place), first, count, h.embedding);
+  if (trace_.place.is_ffn) {
+    append_rows(block_.hidden, trace_.hidden, first, count, h.feed_forward);
+  } else {
+    append_rows(block_.attention.query, trace_.attention.query, first, count, h.query_dim());
+    append_rows(block_.attention.key, trace_.attention.key, first, count, h.kv_dim());
+    append_rows(block_.attention.value, trace_.attention.value, first, count, h.kv_dim());
+  }
+  switch (candidate.flip.tensor.projection) {
+    case Projection::kGate:
+    case Projection::kUp:
+      set_column(block_.hidden, h.feed_forward, row, candidate.column, first, count);
+      break;
+    case Projection::kQuery:
+      set_column(block_.attention.query, h.query_dim(), row, candidate.column, first, count);
+      break;
+    case Projection::kKey:
+      set_column(block_.attention.key, h.kv_dim(), row, candidate.column, first, count);
+      break;
+    case Projection::kValue:
+      set_column(block_.attention.value, h.kv_dim(), row, candidate.column, first, count);
+      break;
+    default:
+      block_.local.push_back(
+          {candidate.flip.tensor, row, candidate.bytes.data(), block_.tokens, count});
+      break;
+  }
+  block_.tokens += count;
+}
+
+void Evaluator::finish_block(HalfLayer place) {
+  if (block_.tokens == 0) return;
+  const model::Replacements replacements{&state_, block_.local};
+  float* x = block_.x.data();
+  if (!place.is_ffn) {
+    transformer_.finish_attention(place.layer, block_.segments, block_.attention, replacements, x);
+    transformer_.project_ffn(place.layer, block_.tokens, x, replacements, ffn_);
+    transformer_.activate_ffn(ffn_);
+  }
+  const float* hidden = place.is_ffn ? block_.hidden.data() : ffn_.gate.data();
+  transformer_.finish_ffn(place.layer, block_.tokens, hidden, replacements, x);
+  transformer_.run_layers(place.layer + 1, transformer_.model().parameters().num_layers,
+                          block_.segments, replacements, x);
+  scorer_.score(x, block_.members, replacements);
+  block_.clear();
+}
+
+std::vector<double> Evaluator::evaluate_flips(std::span<const patch::Flip> flips) {
+  return evaluate_flips(flips, all_sequences_);
+}
+
+std::vector<double> Evaluator::evaluate_flips(std::span<const patch::Flip> flips,
+                                              std::span<const std::uint32_t> sequences) {
+  std::vector<double> values(flips.size() * objective_.terms.size());
+  std::vector<Candidate> candidates;  // alive while a block refers to their bytes
+  block_.clear();
+  for (std::size_t i = 0; i < flips.size(); ++i) {
+    const HalfLayer place = half_layer_of(flips[i].tensor);
+    if (trace_.valid && trace_.place != place) {
+      finish_block(trace_.place);
+      candidates.clear();
+    }
+    load_trace(place);
+    candidates.push_back(prepare(flips[i]));
+    for (const std::uint32_t sequence : sequences) {
+      if (block_.tokens > 0 &&
+          block_.tokens + objective_.sequences[sequence].size() > block_tokens_)
+        finish_block(place);
+      add(candidates.back(), sequence, values.data() + i * objective_.terms.size());
+    }
+  }
+  if (trace_.valid) finish_block(trace_.place);
+  std::vector<double> scores;
+  for (std::size_t i = 0; i < flips.size(); ++i) {
+    const auto some = scorer_.item_scores(
+        std::span(values).subspan(i * objective_.terms.size(), objective_.terms.size()));
+    scores.insert(scores.end(), some.begin(), some.end());
+  }
+  return scores;
+}
+
+std::uint64_t Evaluator::flip_cost(TensorAddress tensor) const {
+  const HalfLayer place = half_layer_of(tensor);
+  const std::uint64_t above = transformer_.model().parameters().num_layers - place.layer;
+  return (2 * above - (place.is_ffn ? 1 : 0)) * num_tokens_;
+}
+
+std::uint64_t Evaluator::full_cost() const {
+  return 2 * transformer_.model().parameters().num_layers * num_tokens_;
+}
+
+}  // namespace bankai::bfs

@@ -1,0 +1,26 @@
+// The one definition of fitness, used by every strategy and printed with every result:
+//   mean over targets of (score − score of the unpatched model)
+//   − λ · mean over controls of max(0, score of the unpatched model − score)
+// with means weighted by the items' weights.
+#pragma once
+
+#include <span>
+
+#include "bfs/objective.h"
+
+namespace bankai::bfs {
+
+struct Fitness {
+  double fitness = 0.0;
+  double target_gain = 0.0;   // weighted mean change of the targets' scores
+  double control_loss = 0.0;  // weighted mean loss of the controls, each at least 0
+};
+
+// Sums go over items in order. `base` and `scores` have one entry per item.
+Fitness compute_fitness(const Objective& objective, std::span<const double> base,
+                        std::span<const double> scores, double control_penalty);
+
+// Weighted mean score of the targets, or of the controls; 0 if there are none.
+double mean_score(const Objective& objective, std::span<const double> scores, bool controls);
+
+}  // namespace bankai::bfs

@@ -1,0 +1,108 @@
+#include "kernels/dispatch.h"
+
+#include <array>
+#include <bit>
+#include <cstdlib>
+#include <string>
+
+#include "core/format.h"
+#include "kernels/cpu_features.h"
+
+namespace bankai::kernels {
+namespace {
+
+// The Q1_0 and Q8_0 layouts and the widened halves are read by plain loads.
+static_assert(std::endian::native == std::endian::little, "the kernels need little-endian memory");
+
+constexpr const KernelTable* kCompiledTables[] = {
+    &kScalarKernels,
+#if BANKAI_X86_KERNELS
+    &kAvx2Kernels,
+    &kAvx512Kernels,
+#endif
+};
+constexpr std::size_t kNumTables = std::size(kCompiledTables);
+
+// `table` with each op that it lacks taken from `lower`.
+KernelTable filled_from(KernelTable table, const KernelTable& lower) {
+  const auto fill = [](auto& op, auto lower_op) {
+    if (op == nullptr) op = lower_op;
+  };
+  fill(table.quantize_a8, lower.quantize_a8);
+  fill(table.quantize_a16, lower.quantize_a16);
+  fill(table.gemm_q1_0, lower.gemm_q1_0);
+  fill(table.gemm_q8_0, lower.gemm_q8_0);
+  fill(table.dot_f32, lower.dot_f32);
+  fill(table.dot_f16, lower.dot_f16);
+  fill(table.axpy_f32, lower.axpy_f32);
+  fill(table.axpy_f16, lower.axpy_f16);
+  fill(table.add_f32, lower.add_f32);
+  fill(table.f32_to_f16, lower.f32_to_f16);
+  fill(table.f16_to_f32, lower.f16_to_f32);
+  fill(table.rms_norm, lower.rms_norm);
+  fill(table.rope_neox, lower.rope_neox);
+  fill(table.silu_mul, lower.silu_mul);
+  fill(table.max_f32, lower.max_f32);
+  fill(table.softmax, lower.softmax);
+  fill(table.sum_exp, lower.sum_exp);
+  table.required_features |= lower.required_features;
+  return table;
+}
+
+struct TableList {
+  std::array<KernelTable, kNumTables> tables;
+  std::array<const KernelTable*, kNumTables> pointers;
+
+  TableList() {
+    for (std::size_t i = 0; i < kNumTables; ++i) {
+      const KernelTable& lower = i == 0 ? *kCompiledTables[0] : tables[i - 1];
+      tables[i] = filled_from(*kCompiledTables[i], lower);
+      pointers[i] = &tables[i];
+    }
+  }
+};
+
+std::string names(bool only_supported) {
+  std::string list;
+  for (const KernelTable* table : all_kernels()) {
+    if (only_supported && !is_supported(*table)) continue;
+    if (!list.empty()) list += ", ";
+    list += table->name;
+  }
+  return list;
+}
+
+}  // namespace
+
+std::span<const KernelTable* const> all_kernels() {
+  static const TableList list;
+  return list.pointers;
+}
+
+bool is_supported(const KernelTable& table) {
+  return (table.required_features & ~cpu_features()) == 0;
+}
+
+Result<const KernelTable*> select_kernel(std::string_view name) {
+  std::string wanted(name);
+  if (wanted.empty()) {
+    const char* variable = std::getenv("BANKAI_KERNEL");
+    if (variable != nullptr) wanted = variable;
+  }
+  if (wanted.empty()) {
+    const KernelTable* widest = all_kernels().front();
+    for (const KernelTable* table : all_kernels())
+      if (is_supported(*table)) widest = table;
+    return widest;
+  }
+  for (const KernelTable* table : all_kernels()) {
+    if (wanted != table->name) continue;
+    if (is_supported(*table)) return table;
+    return make_error(ErrorCode::kUsage, "this machine cannot run the kernel '%s'; it can run: %s",
+                      wanted.c_str(), names(true).c_str());
+  }
+  return make_error(ErrorCode::kUsage, "unknown kernel '%s'; there are: %s", wanted.c_str(),
+                    names(false).c_str());
+}
+
+}  // namespace bankai::kernels

@@ -1,0 +1,132 @@
+// Sixteen float lanes in one AVX-512 register; the operations of vec16_scalar.h, bit for bit.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/lanes.h"
+
+namespace bankai::kernels {
+namespace {
+
+inline __mmask16 lane_mask(AllLanes) { return 0xFFFF; }
+inline __mmask16 lane_mask(FirstLanes lanes) {
+  return static_cast<__mmask16>((1U << lanes.count) - 1U);
+}
+
+struct Vec16Avx512 {
+  __m512 v;
+
+  class DoubleSum;
+
+  static Vec16Avx512 broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static Vec16Avx512 zero() { return {_mm512_setzero_ps()}; }
+
+  static Vec16Avx512 load(const float* from, AllLanes) { return {_mm512_loadu_ps(from)}; }
+  static Vec16Avx512 load(const float* from, FirstLanes lanes) {
+    return {_mm512_maskz_loadu_ps(lane_mask(lanes), from)};
+  }
+  static Vec16Avx512 load_half(const std::uint16_t* from, AllLanes) {
+    return {_mm512_cvtph_ps(_mm256_loadu_epi16(from))};
+  }
+  static Vec16Avx512 load_half(const std::uint16_t* from, FirstLanes lanes) {
+    return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lane_mask(lanes), from))};
+  }
+  void store(float* to, AllLanes) const { _mm512_storeu_ps(to, v); }
+  void store(float* to, FirstLanes lanes) const { _mm512_mask_storeu_ps(to, lane_mask(lanes), v); }
+  template <typename Lanes>
+  void store_half(std::uint16_t* to, Lanes lanes) const {
+    _mm256_mask_storeu_epi16(to, lane_mask(lanes), _mm512_cvtps_ph(v, kNearestEven));
+  }
+  void store_int8(std::int8_t* to) const {
+    _mm_storeu_epi8(to, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+  }
+
+  friend Vec16Avx512 operator+(Vec16Avx512 a, Vec16Avx512 b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend Vec16Avx512 operator-(Vec16Avx512 a, Vec16Avx512 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend Vec16Avx512 operator*(Vec16Avx512 a, Vec16Avx512 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend Vec16Avx512 operator/(Vec16Avx512 a, Vec16Avx512 b) { return {_mm512_div_ps(a.v, b.v)}; }
+  friend Vec16Avx512 operator-(Vec16Avx512 a) {
+    return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0F))};
+  }
+  static Vec16Avx512 fma(Vec16Avx512 a, Vec16Avx512 b, Vec16Avx512 c) {
+    return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+  }
+  static Vec16Avx512 round_even(Vec16Avx512 a) { return {_mm512_roundscale_ps(a.v, kNearestEven)}; }
+  // The instruction gives b where either is NaN.
+  static Vec16Avx512 max(Vec16Avx512 a, Vec16Avx512 b) {
+    const __mmask16 a_is_nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
+    return {_mm512_mask_mov_ps(_mm512_max_ps(a.v, b.v), a_is_nan, a.v)};
+  }
+  static Vec16Avx512 clamp(Vec16Avx512 a, float lowest, float highest) {
+    const __m512 raised = _mm512_max_ps(_mm512_set1_ps(lowest), a.v);
+    return {_mm512_min_ps(_mm512_set1_ps(highest), raised)};
+  }
+  static Vec16Avx512 max_magnitude(Vec16Avx512 a, Vec16Avx512 b) {
+    return larger_bits(a, {_mm512_abs_ps(b.v)});
+  }
+  static Vec16Avx512 scale_by_power_of_two(Vec16Avx512 a, Vec16Avx512 shifted) {
+    const __m512i k =
+        _mm512_sub_epi32(_mm512_castps_si512(shifted.v), _mm512_set1_epi32(0x4B400000));
+    const __m512i k1 = _mm512_srai_epi32(k, 1);
+    const __m512 factor1 = power_of_two(k1);
+    const __m512 factor2 = power_of_two(_mm512_sub_epi32(k, k1));
+    return {_mm512_mul_ps(_mm512_mul_ps(a.v, factor1), factor2)};
+  }
+  static Vec16Avx512 select(AllLanes, Vec16Avx512 a, Vec16Avx512) { return a; }
+  static Vec16Avx512 select(FirstLanes lanes, Vec16Avx512 a, Vec16Avx512 b) {
+    return {_mm512_mask_mov_ps(b.v, lane_mask(lanes), a.v)};
+  }
+
+  float total() const {
+    return folded([](Vec16Avx512 a, Vec16Avx512 b) { return a + b; });
+  }
+  float maximum() const { return folded(max); }
+  float largest_magnitude() const { return folded(larger_bits); }
+
+ private:
+  static constexpr int kNearestEven = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+
+  static Vec16Avx512 larger_bits(Vec16Avx512 a, Vec16Avx512 b) {
+    return {
+        _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a.v), _mm512_castps_si512(b.v)))};
+  }
+  static __m512 power_of_two(__m512i k) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(k, _mm512_set1_epi32(127)), 23));
+  }
+  // Combines lane j with lane j + 8, then + 4, + 2, + 1; what ends up in lane 0.
+  template <typename Combine>
+  float folded(Combine combine) const {
+    Vec16Avx512 a = *this;
+    a = combine(a, {_mm512_shuffle_f32x4(a.v, a.v, 0x4E)});
+    a = combine(a, {_mm512_shuffle_f32x4(a.v, a.v, 0xB1)});
+    a = combine(a, {_mm512_permute_ps(a.v, 0x4E)});
+    a = combine(a, {_mm512_permute_ps(a.v, 0xB1)});
+    return _mm512_cvtss_f32(a.v);
+  }
+};
+
+// Sixteen double lanes that add up float lanes.
+class Vec16Avx512::DoubleSum {
+ public:
+  void add(Vec16Avx512 v) {
+    low_ = _mm512_add_pd(low_, _mm512_cvtps_pd(_mm512_castps512_ps256(v.v)));
+    high_ = _mm512_add_pd(high_, _mm512_cvtps_pd(_mm512_extractf32x8_ps(v.v, 1)));
+  }
+  double total() const {
+    __m512d a = _mm512_add_pd(low_, high_);
+    a = _mm512_add_pd(a, _mm512_shuffle_f64x2(a, a, 0x4E));
+    a = _mm512_add_pd(a, _mm512_shuffle_f64x2(a, a, 0xB1));
+    a = _mm512_add_pd(a, _mm512_permute_pd(a, 0x55));
+    return _mm512_cvtsd_f64(a);
+  }
+
+ private:
+  __m512d low_ = _mm512_setzero_pd();   // lanes 0 to 7
+  __m512d high_ = _mm512_setzero_pd();  // lanes 8 to 15
+};
+
+}  // namespace
+}  // namespace bankai::kernels

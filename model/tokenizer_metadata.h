@@ -1,0 +1,50 @@
+// What a GGUF file says about its tokenizer, as it says it: nothing here is checked against
+// anything else yet.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "model/gguf_file.h"
+
+namespace bankai::model {
+
+struct TokenizerMetadata {
+  std::string source;  // the file, for messages
+  std::string pre;
+  std::vector<std::string_view> tokens;  // views into the file
+  std::vector<std::int64_t> types;       // one per token, or none at all
+  std::vector<std::string_view> merges;  // "left right"; views into the file
+  std::optional<bool> adds_bos;
+  std::optional<std::uint64_t> bos;
+  std::optional<std::uint64_t> eos;
+  std::optional<std::uint64_t> padding;
+  std::optional<std::uint64_t> unknown;
+  std::optional<std::uint64_t> end_of_turn;
+  std::optional<std::uint64_t> end_of_message;
+};
+
+// The keys that name one token.
+struct TokenIdKey {
+  const char* key;
+  std::optional<std::uint64_t> TokenizerMetadata::*member;
+};
+inline constexpr std::array<TokenIdKey, 6> kTokenIdKeys = {{
+    {"tokenizer.ggml.bos_token_id", &TokenizerMetadata::bos},
+    {"tokenizer.ggml.eos_token_id", &TokenizerMetadata::eos},
+    {"tokenizer.ggml.padding_token_id", &TokenizerMetadata::padding},
+    {"tokenizer.ggml.unknown_token_id", &TokenizerMetadata::unknown},
+    {"tokenizer.ggml.eot_token_id", &TokenizerMetadata::end_of_turn},
+    {"tokenizer.ggml.eom_token_id", &TokenizerMetadata::end_of_message},
+}};
+
+// The result must not outlive `file`. Errors, naming file and key: kBadInput (a key is missing or
+// of the wrong type), kUnsupported (a model other than "gpt2", which stands for byte-level BPE).
+Result<TokenizerMetadata> read_tokenizer_metadata(const GgufFile& file);
+
+}  // namespace bankai::model

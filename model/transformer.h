@@ -1,0 +1,142 @@
+// The forward pass, in stages over a block of token rows.
+//
+// A block holds the tokens of one or more segments (sequences), each attending to its own past
+// only. The residual stream x is (tokens, embedding), float32. Every row's result depends on its
+// own segment alone: not on the block it is computed in, the threads, or the kernel table. The
+// stages are public because an evaluation of flips enters in the middle of a layer, from cached
+// activations. A Transformer owns scratch memory: use one per thread of control. The model must
+// outlive it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/kernel_table.h"
+#include "kernels/matmul.h"
+#include "model/kv_cache.h"
+#include "model/model.h"
+#include "model/rope.h"
+#include "model/row_overlay.h"
+
+namespace bankai::model {
+
+struct ForwardOptions {
+  kernels::ActivationMode activations = kernels::ActivationMode::kA8;
+  KvType kv = KvType::kF16;
+  int threads = 1;
+};
+
+// A8 with an fp16 cache (speed), or a16 with a float32 cache (what a single flip moves is below
+// fp16 rounding).
+ForwardOptions forward_options(kernels::ActivationMode mode, int threads);
+
+struct Segment {
+  std::size_t first_token = 0;  // first row of the block
+  std::size_t num_tokens = 0;
+  // Positions before the segment, all in `cache`; without a cache the segment starts at position 0
+  // and its keys and values live as long as the call.
+  KvCache* cache = nullptr;
+  std::size_t past = 0;
+};
+
+// A replaced row that holds for some tokens of the block only: a candidate under evaluation.
+struct LocalRow {
+  TensorAddress address;
+  std::size_t row = 0;
+  const std::uint8_t* bytes = nullptr;
+  std::size_t first_token = 0;
+  std::size_t num_tokens = 0;
+};
+
+// The rows in force instead of the model's; local rows win over the overlay's.
+struct Replacements {
+  const RowOverlay* overlay = nullptr;
+  std::span<const LocalRow> local;
+};
+
+// Pre-activations: what the projections of a half-layer put out, before anything else.
+struct AttentionProjections {
+  std::vector<float> query;  // (tokens, query_dim)
+  std::vector<float> key;    // (tokens, kv_dim)
+  std::vector<float> value;  // (tokens, kv_dim)
+};
+struct FfnProjections {
+  std::vector<float> gate;  // (tokens, feed_forward)
+  std::vector<float> up;    // (tokens, feed_forward)
+};
+
+class Transformer {
+ public:
+  Transformer(const Model& model, const kernels::KernelTable& table, ForwardOptions options);
+
+  const Model& model() const { return model_; }
+  const kernels::KernelTable& table() const { return table_; }
+  const ForwardOptions& options() const { return options_; }
+
+  // x (tokens, embedding) = embedding rows. REQUIRES: ids inside the vocabulary.
+  void embed(std::span<const TokenId> tokens, const Replacements& replacements, float* x) const;
+
+  // Attention half of a layer: x → q, k, v; then q, k, v → x += attention output.
+  // `finish_attention` changes q and k in place (norm, RoPE) and writes k and v to the segments'
+  // caches.
+  void project_attention(std::size_t layer, std::size_t tokens, const float* x,
+                         const Replacements& replacements, AttentionProjections& projections);
+  void finish_attention(std::size_t layer, std::span<const Segment> segments,
+                        AttentionProjections& projections, const Replacements& replacements,
+                        float* x);
+  // Feed-forward half: x → gate, up; then gate, up → x += down(silu(gate) · up). Changes gate in
+  // place.
+  void project_ffn(std::size_t layer, std::size_t tokens, const float* x,
+                   const Replacements& replacements, FfnProjections& projections);
+  void activate_ffn(FfnProjections& projections) const;
+  void finish_ffn(std::size_t layer, std::size_t tokens, const float* hidden,
+                  const Replacements& replacements, float* x);
+
+  // Layers [first, last), in place in x.
+  void run_layers(std::size_t first, std::size_t last, std::span<const Segment> segments,
+                  const Replacements& replacements, float* x);
+
+  // RMS norm of residual rows x (rows, embedding), as the activations of a product.
+  void normalise(std::size_t rows, const float* x, const std::vector<float>& weight,
+                 kernels::ActivationBlock& out) const;
+  // One weight row with the given bytes times tokens [first_token, first_token + num_tokens):
+  // out[token · stride].
+  void multiply_row(const WeightMatrix& matrix, const std::uint8_t* bytes,
+                    const kernels::ActivationBlock& activations, std::size_t first_token,
+                    std::size_t num_tokens, float* out, std::size_t stride) const;
+
+  // Logits (rows, vocabulary) of residual rows x (rows, embedding).
+  void logits(std::size_t rows, const float* x, const Replacements& replacements, float* out);
+
+ private:
+  // Where a token's keys and values are: position j of its segment is row first_row + j of kv.
+  struct TokenPlace {
+    KvRows* kv = nullptr;
+    std::size_t first_row = 0;
+    std::size_t position = 0;
+  };
+
+  void quantise(std::size_t rows, const float* x, std::size_t cols);
+  void multiply(const WeightMatrix& matrix, std::size_t tokens, const Replacements& replacements,
+                float* out);
+  void place_tokens(std::size_t layer, std::span<const Segment> segments, std::size_t tokens);
+  void rotate_and_store(std::size_t layer, AttentionProjections& projections);
+  void attend(const AttentionProjections& projections);
+  void add_to_residual(std::size_t tokens, const float* delta, float* x) const;
+
+  const Model& model_;
+  const kernels::KernelTable& table_;
+  ForwardOptions options_;
+  RopeTable rope_;
+  KvRows scratch_kv_;               // of segments without a cache, one layer at a time
+  std::vector<TokenPlace> places_;  // of the block in attention
+  kernels::ActivationBlock activations_;
+  AttentionProjections attention_;
+  FfnProjections ffn_;
+  std::vector<float> mixed_;  // attention output (tokens, query_dim)
+  std::vector<float> delta_;  // what a half-layer adds to the residual (tokens, embedding)
+};
+
+}  // namespace bankai::model
