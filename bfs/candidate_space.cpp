@@ -56,4 +56,16 @@ patch::Flip CandidateSpace::flip(CandidateId id) const {
   return {};
 }
 
+CandidateId CandidateSpace::candidate_in_row(std::uint64_t row, double where) const {
+  for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
+    const std::uint64_t rows = (first_[tensor + 1] - first_[tensor]) / per_row_[tensor];
+    if (row < rows)
+      return first_[tensor] + row * per_row_[tensor] +
+             static_cast<std::uint64_t>(where * static_cast<double>(per_row_[tensor]));
+    row -= rows;
+  }
+  BANKAI_CHECK(false, "no such row");
+  return 0;
+}
+
 }  // namespace bankai::bfs

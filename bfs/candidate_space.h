@@ -31,6 +31,8 @@ class CandidateSpace {
   std::span<const TensorAddress> tensors() const { return tensors_; }
   Granularity granularity() const { return granularity_; }
   patch::Flip flip(CandidateId id) const;
+  // The candidate at fraction `where` in [0, 1) of a row, rows counted over all tensors.
+  CandidateId candidate_in_row(std::uint64_t row, double where) const;
   // The candidates of tensor i are [first(i), first(i + 1)).
   CandidateId first(std::size_t tensor) const { return first_[tensor]; }
 

@@ -4,30 +4,17 @@
 
 #include "core/format.h"
 #include "core/mapped_file.h"
+#include "patch/json_guard.h"
 
 namespace bankai::bfs {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMaxDepth = 16;  // nesting that no probe needs; the parser's stack is bounded with it
-
 Result<Json> parse_json(const std::string& text, const std::string& where) {
-  bool too_deep = false;
-  const auto guard = [&](int depth, Json::parse_event_t, Json&) {
-    too_deep = too_deep || depth > kMaxDepth;
-    return !too_deep;
-  };
-  try {
-    Json json = Json::parse(text, guard);
-    if (too_deep)
-      return make_error(ErrorCode::kBadInput, "%s: nested deeper than %d levels", where.c_str(),
-                        kMaxDepth);
-    return json;
-  } catch (const Json::exception& problem) {
-    return make_error(ErrorCode::kBadInput, "%s: not valid JSON: %s", where.c_str(),
-                      problem.what());
-  }
+  const Status checked = patch::check_json(text);
+  if (!checked.ok()) return with_context(checked.error(), where);
+  return Json::parse(text);
 }
 
 Result<std::string> text_field(const Json& object, const char* key, bool required,

@@ -15,6 +15,7 @@ target_compile_options(bankai_settings INTERFACE
   -ffp-contract=off -fno-math-errno
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast
   -Woverloaded-virtual -Wnon-virtual-dtor -Wdouble-promotion -Wimplicit-fallthrough -Wswitch
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # false alarms on string concatenation in GCC 12
   $<$<BOOL:${BANKAI_WERROR}>:-Werror>
   $<$<BOOL:${BANKAI_NATIVE}>:-march=native>)
 if(BANKAI_SANITIZE)

@@ -1,7 +1,7 @@
 # bankai_add_test(NAME SOURCES a.cpp … [LIBRARIES …] [LABELS …] [TIMEOUT s]): one GoogleTest binary, one ctest entry.
 # bankai_add_mpi_test(NAME RANKS 1 2 3 SOURCES … ): the same under mpiexec, one ctest entry per rank count.
-set(BANKAI_MPI_ENVIRONMENT
-  "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;OMPI_MCA_mpi_yield_when_idle=1;OMPI_MCA_hwloc_base_binding_policy=none;OMPI_MCA_btl_vader_single_copy_mechanism=none")
+# Open MPI as root and with fewer cores than ranks, for the tests and the scripts alike.
+file(STRINGS ${PROJECT_SOURCE_DIR}/tools/mpi-environment BANKAI_MPI_ENVIRONMENT REGEX "^[A-Z]")
 
 function(bankai_add_test_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})

@@ -111,9 +111,9 @@ struct Vec16Avx512 {
 // Sixteen double lanes that add up float lanes.
 class Vec16Avx512::DoubleSum {
  public:
-  void add(Vec16Avx512 v) {
-    low_ = _mm512_add_pd(low_, _mm512_cvtps_pd(_mm512_castps512_ps256(v.v)));
-    high_ = _mm512_add_pd(high_, _mm512_cvtps_pd(_mm512_extractf32x8_ps(v.v, 1)));
+  void add(Vec16Avx512 x) {
+    low_ = _mm512_add_pd(low_, _mm512_cvtps_pd(_mm512_castps512_ps256(x.v)));
+    high_ = _mm512_add_pd(high_, _mm512_cvtps_pd(_mm512_extractf32x8_ps(x.v, 1)));
   }
   double total() const {
     __m512d a = _mm512_add_pd(low_, high_);

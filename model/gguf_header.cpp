@@ -10,10 +10,10 @@
 namespace bankai::model {
 namespace {
 
-// The shortest encodings: a key of one byte with a u8; a tensor with a name of one byte and one
-// dimension.
-constexpr std::uint64_t kMinValueBytes = 8 + 1 + 4 + 1;
-constexpr std::uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;
+// What every entry has at least: the lengths and numbers of fixed size around a key (with a value
+// of one byte) and around a tensor name.
+constexpr std::uint64_t kMinValueBytes = 8 + 4 + 1;
+constexpr std::uint64_t kMinTensorBytes = 8 + 4 + 4 + 8;
 
 std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -100,13 +100,13 @@ class Layout {
                         ": tensors must follow each other in the order of their entries, padded "
                         "to %" PRIu64 " bytes",
                         info.relative_offset, next_, alignment_);
+    if (following != nullptr)
+      BANKAI_RETURN_IF_ERROR(check_extent(*type, bytes, measure(info, weights, following)));
     if (next_ > data_.size() || bytes > data_.size() - next_)
       return make_error(ErrorCode::kBadInput,
                         "ends past the end of the file (data at offset %" PRIu64 ", %" PRIu64
                         " bytes, file size %" PRIu64 "): cut short?",
                         data_offset_ + next_, bytes, data_offset_ + data_.size());
-    if (following != nullptr)
-      BANKAI_RETURN_IF_ERROR(check_extent(*type, bytes, measure(info, weights, following)));
     tensor.offset = data_offset_ + next_;
     tensor.data = data_.subspan(static_cast<std::size_t>(next_), static_cast<std::size_t>(bytes));
     next_ += round_up(bytes, alignment_);

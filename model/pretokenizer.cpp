@@ -84,7 +84,7 @@ Result<PreTokenizer> PreTokenizer::create(std::string_view name) {
   int error = 0;
   std::size_t error_offset = 0;
   // PCRE2 accepts PCRE2_ANCHORED together with its JIT compiler only here, not per match.
-  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED;
+  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_ANCHORED;
   Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(rule->pattern), PCRE2_ZERO_TERMINATED,
                           kOptions, &error, &error_offset, nullptr));
   if (code == nullptr)

@@ -29,19 +29,45 @@ constexpr std::array<KindEntry, 3> kKinds = {{{FlipKind::kRow, kFlagRows, "row f
 struct Plan {
   std::uint8_t flags = 0;
   Scope scope;
-  std::array<std::vector<std::uint64_t>, 3> positions;  // by kind
+  std::array<std::uint64_t, kKinds.size()> counts{};
+  std::array<std::vector<std::uint64_t>, kKinds.size()> sets;  // as coded: positions or the others
 };
+
+// A set of more than half of all positions is coded as those that are not in it, unless a few bytes
+// could then stand for too many flips.
+bool codes_the_others(std::uint64_t count, std::uint64_t num_positions) {
+  return count > num_positions / 2 && num_positions <= kMaxPositionsOfOthers;
+}
+
+// The numbers below `limit` that are not in `numbers` (sorted). REQUIRES: limit is at most a few
+// times numbers.size(), or memory would not be bounded.
+std::vector<std::uint64_t> others(std::span<const std::uint64_t> numbers, std::uint64_t limit) {
+  std::vector<std::uint64_t> result;
+  std::uint64_t next = 0;
+  for (const std::uint64_t number : numbers) {
+    for (; next < number; ++next) result.push_back(next);
+    next = number + 1;
+  }
+  for (; next < limit; ++next) result.push_back(next);
+  return result;
+}
 
 Plan plan_of(const Patch& patch) {
   Plan plan;
   plan.scope = Scope::of(patch.flips, patch.base.shapes);
   for (const Flip& flip : patch.flips)
-    plan.positions[static_cast<std::size_t>(flip.kind)].push_back(plan.scope.position_of(flip));
-  for (const KindEntry& entry : kKinds)
-    if (!plan.positions[static_cast<std::size_t>(entry.kind)].empty()) plan.flags |= entry.flag;
-  if (patch.base.hash) plan.flags |= kFlagBound;
-  if (!patch.flips.empty() && shapes_known(patch.flips, patch.base.shapes))
-    plan.flags |= kFlagShapes;
+    plan.sets[static_cast<std::size_t>(flip.kind)].push_back(plan.scope.position_of(flip));
+  for (std::size_t i = 0; i < kKinds.size(); ++i) {
+    plan.counts[i] = plan.sets[i].size();
+    if (plan.counts[i] == 0) continue;
+    plan.flags |= kKinds[i].flag;
+    const std::uint64_t num_positions = plan.scope.num_positions(kKinds[i].kind);
+    if (codes_the_others(plan.counts[i], num_positions))
+      plan.sets[i] = others(plan.sets[i], num_positions);
+  }
+  const bool known = shapes_known(patch.flips, patch.base.shapes);
+  if (patch.base.hash && known) plan.flags |= kFlagBound;
+  if (!patch.flips.empty() && known) plan.flags |= kFlagShapes;
   if (plan.scope.shape_per_tensor()) plan.flags |= kFlagShapePerTensor;
   return plan;
 }
@@ -60,13 +86,13 @@ void write_scope(const Plan& plan, ByteWriter& writer) {
     }
     previous = shape;
   }
-  for (const auto& positions : plan.positions)
-    if (!positions.empty()) writer.write_varint(positions.size());
+  for (const std::uint64_t count : plan.counts)
+    if (count > 0) writer.write_varint(count);
 }
 
 std::uint64_t coded_bits(const Plan& plan) {
   std::uint64_t bits = set_size_bits(plan.scope.layers());
-  for (const auto& positions : plan.positions) bits += set_size_bits(positions);
+  for (const auto& set : plan.sets) bits += set_size_bits(set);
   return bits;
 }
 
@@ -107,6 +133,18 @@ Result<std::vector<TensorShape>> read_shapes(ByteReader& reader, std::size_t cou
   return shapes;
 }
 
+Result<std::vector<std::uint64_t>> read_positions(BitReader& bits, std::uint64_t count,
+                                                  const KindEntry& kind, const Scope& scope) {
+  const std::uint64_t limit = scope.num_positions(kind.kind);
+  if (count > limit)
+    return make_error(ErrorCode::kBadInput, "%llu %s, but only %llu positions",
+                      static_cast<unsigned long long>(count), kind.name,
+                      static_cast<unsigned long long>(limit));
+  if (!codes_the_others(count, limit)) return read_set(bits, count, limit, kind.name);
+  BANKAI_ASSIGN_OR_RETURN(const auto missing, read_set(bits, limit - count, limit, kind.name));
+  return others(missing, limit);
+}
+
 // Everything after the name.
 Status read_flips(ByteReader& reader, std::uint8_t flags, Patch& patch) {
   std::uint64_t num_layers = 0;
@@ -132,10 +170,11 @@ Status read_flips(ByteReader& reader, std::uint8_t flags, Patch& patch) {
   BANKAI_RETURN_IF_ERROR(scope.set_stated_shapes(shapes, per_tensor));
   std::vector<Flip> flips;
   for (std::size_t i = 0; i < kKinds.size(); ++i) {
-    const FlipKind kind = kKinds[i].kind;
+    if (counts[i] == 0) continue;
     BANKAI_ASSIGN_OR_RETURN(const auto positions,
-                            read_set(bits, counts[i], scope.num_positions(kind), kKinds[i].name));
-    for (const std::uint64_t position : positions) flips.push_back(scope.flip_at(kind, position));
+                            read_positions(bits, counts[i], kKinds[i], scope));
+    for (const std::uint64_t position : positions)
+      flips.push_back(scope.flip_at(kKinds[i].kind, position));
   }
   if ((flags & kFlagShapes) != 0)
     for (const ScopeTensor& entry : scope.tensors())
@@ -191,7 +230,7 @@ std::vector<std::byte> encode_binary(const Patch& patch) {
   ByteWriter content;
   content.write(kBinaryVersion);
   content.write(plan.flags);
-  if (patch.base.hash) content.write_bytes(*patch.base.hash);
+  if ((plan.flags & kFlagBound) != 0) content.write_bytes(*patch.base.hash);
   const std::string_view name = binary_name(patch.name);
   content.write(static_cast<std::uint8_t>(name.size()));
   content.write_text(name);
@@ -199,7 +238,7 @@ std::vector<std::byte> encode_binary(const Patch& patch) {
     write_scope(plan, content);
     BitWriter bits;
     write_set(plan.scope.layers(), bits);
-    for (const auto& positions : plan.positions) write_set(positions, bits);
+    for (const auto& set : plan.sets) write_set(set, bits);
     content.write_bytes(bits.bytes());
   }
   ByteWriter file;
@@ -211,7 +250,8 @@ std::vector<std::byte> encode_binary(const Patch& patch) {
 
 std::size_t binary_size_bytes(const Patch& patch) {
   const Plan plan = plan_of(patch);
-  std::size_t size = kChecksummedFrom + 2 + (patch.base.hash ? sizeof(BaseHash) : 0) + 1 +
+  std::size_t size = kChecksummedFrom + 2 +
+                     ((plan.flags & kFlagBound) != 0 ? sizeof(BaseHash) : 0) + 1 +
                      binary_name(patch.name).size();
   if (patch.flips.empty()) return size;
   ByteWriter scope;
@@ -234,8 +274,7 @@ Result<Patch> decode_binary(std::span<const std::byte> bytes) {
   const std::vector<std::byte> again = encode_binary(patch);
   if (!std::equal(again.begin(), again.end(), bytes.begin(), bytes.end()))
     return make_error(ErrorCode::kBadInput,
-                      "the patch is not in its canonical form (its flips take %zu bytes, the file "
-                      "has %zu)",
+                      "not the one encoding of its patch, which takes %zu bytes (%zu are here)",
                       again.size(), bytes.size());
   return patch;
 }

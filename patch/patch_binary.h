@@ -19,8 +19,8 @@ namespace bankai::patch {
 // The part of a name that the format keeps: whole printable characters, at most 32 bytes of UTF-8.
 std::string_view binary_name(std::string_view name);
 
-// Stores flips, shapes (if all are known), base hash and binary_name(name); not description, base
-// label, metadata and the contents of single matrices.
+// Stores flips, shapes and base hash (if the shapes of all touched matrices are known) and
+// binary_name(name); not description, base label, metadata and the contents of single matrices.
 std::vector<std::byte> encode_binary(const Patch& patch);
 
 // encode_binary(patch).size() without encoding. Cost: a few passes over the flips, ~10 µs for
@@ -28,7 +28,8 @@ std::vector<std::byte> encode_binary(const Patch& patch);
 std::size_t binary_size_bytes(const Patch& patch);
 
 // Errors (kBadInput, kUnsupported for another version): anything but what encode_binary writes. The
-// message has no file name. Memory: at most a few hundred times the file, whatever it declares.
+// message has no file name. Memory: 32 MiB and at most a few hundred times the file, whatever it
+// declares.
 Result<Patch> decode_binary(std::span<const std::byte> bytes);
 
 bool is_binary_patch(std::span<const std::byte> bytes);

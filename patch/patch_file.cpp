@@ -22,9 +22,9 @@ Status check_size(std::uintmax_t size_bytes, const std::string& path) {
                     path.c_str(), size_bytes, kMaxPatchFileBytes);
 }
 
-Result<Patch> parse(std::string_view content, const std::string& name) {
+Result<Patch> parse(std::string_view content, bool binary, const std::string& name) {
   const auto bytes = std::as_bytes(std::span<const char>(content.data(), content.size()));
-  if (is_binary_patch(bytes)) return decode_binary(bytes);
+  if (binary || is_binary_patch(bytes)) return decode_binary(bytes);
   return parse_json(content, label_prefix(name, name.size()));
 }
 
@@ -39,8 +39,8 @@ Result<Patch> read_patch(const std::string& path) {
   }
   BANKAI_ASSIGN_OR_RETURN(const std::string content, read_file(path));
   BANKAI_RETURN_IF_ERROR(check_size(content.size(), path));
-  const std::string name = standard_input ? "patch" : std::filesystem::path(path).stem().string();
-  Result<Patch> patch = parse(content, name);
+  const std::filesystem::path file = standard_input ? "patch" : path;
+  Result<Patch> patch = parse(content, file.extension() == ".bkp", file.stem().string());
   if (!patch.ok()) return with_context(patch.error(), standard_input ? "standard input" : path);
   return patch;
 }

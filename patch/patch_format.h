@@ -27,6 +27,9 @@ inline constexpr std::uint8_t kFlagBits = 1U << 4U;            // bit flips are 
 inline constexpr std::uint8_t kFlagShapePerTensor = 1U << 5U;  // else one shape per projection
 inline constexpr std::uint8_t kKnownFlags = (1U << 6U) - 1;
 
+// Up to this many positions a set of more than half of them is coded as those that are left out.
+inline constexpr std::uint64_t kMaxPositionsOfOthers = std::uint64_t{1} << 20U;
+
 // JSON: "format" of a patch without and with single-bit flips; "type" in an older dialect.
 inline constexpr char kRowFormat[] = "bankai_row_xor_v1";
 inline constexpr char kBitFormat[] = "bankai_bit_xor_v1";

@@ -96,8 +96,8 @@ TEST(BitMatrixView, StridesReachOtherContainers) {
 }
 
 TEST(BitMatrixViewDeathTest, RefusesPartialGroups) {
-  std::byte byte{};
-  EXPECT_DEATH(BitMatrixView::from_q1_0(&byte, 1, 130), "not a multiple of 128");
+  const std::vector<std::byte> blocks(2 * kBlockBytes);
+  EXPECT_DEATH(BitMatrixView::from_q1_0(blocks.data(), 1, 130), "not a multiple of 128");
 }
 
 template <typename View>

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
 #include <string>
 
 namespace bankai {
@@ -10,8 +9,14 @@ namespace {
 
 TEST(Version, IsTheReleaseAndTheCommit) {
   const std::string text = version_string();
-  EXPECT_EQ(text.rfind(BANKAI_VERSION_EXPECTED, 0), 0U) << text;
-  EXPECT_TRUE(std::regex_match(text, std::regex(R"(\d+\.\d+\.\d+( \([0-9a-f]{7,}\))?)"))) << text;
+  const std::string release = BANKAI_VERSION_EXPECTED;
+  ASSERT_EQ(text.substr(0, release.size()), release);
+  const std::string rest = text.substr(release.size());
+  if (rest.empty()) GTEST_SKIP() << "built outside git: there is no commit to name";
+  ASSERT_GE(rest.size(), 10U) << rest;  // " (", seven digits or more, ")"
+  EXPECT_EQ(rest.substr(0, 2), " (");
+  EXPECT_EQ(rest.back(), ')');
+  EXPECT_EQ(rest.find_first_not_of("0123456789abcdef", 2), rest.size() - 1) << rest;
 }
 
 }  // namespace

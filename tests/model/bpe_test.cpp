@@ -1,9 +1,10 @@
 #include "model/bpe.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <string>
-
-#include <gtest/gtest.h>
+#include <vector>
 
 #include "core/counter_rng.h"
 #include "tests/model/test_vocabulary.h"

@@ -1,9 +1,9 @@
 #include "model/byte_alphabet.h"
 
+#include <gtest/gtest.h>
+
 #include <set>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "model/utf8.h"
 
@@ -58,8 +58,8 @@ TEST(ByteAlphabet, NothingElseSpellsAByte) {
 }
 
 TEST(ByteAlphabet, RefusesOtherTextAnywhereInIt) {
-  for (const char* text : {" ", "a b", "\n", "\t", "中", "a中", "\xc4", "a\xc4", "\xc4z", "\xe4\xb8",
-                           "\xc0\xa1", "\xff", "\xf0\x9f\x98\x80"})
+  for (const char* text : {" ", "a b", "\n", "\t", "中", "a中", "\xc4", "a\xc4", "\xc4z",
+                           "\xe4\xb8", "\xc0\xa1", "\xff", "\xf0\x9f\x98\x80"})
     EXPECT_EQ(bytes_of_alphabet_text(text), std::nullopt) << text;
   EXPECT_EQ(bytes_of_alphabet_text(""), "");
 }

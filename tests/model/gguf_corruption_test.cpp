@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/counter_rng.h"
+#include "core/format.h"
 #include "tests/model/gguf_checks.h"
 #include "tests/support/gguf_builder.h"
 
@@ -90,7 +92,7 @@ TEST(GgufCorruption, RandomWordsInTheHeader) {
 
 TEST(GgufCorruption, AHundredThousandKeysLoadQuickly) {
   GgufImage image;
-  for (int i = 0; i < 100000; ++i) image.u32("key." + std::to_string(i * 7919 % 100000), 1);
+  for (int i = 0; i < 100000; ++i) image.u32(format("key.%d", i * 7919 % 100000), 1);
   const auto bytes = image.build();
   EXPECT_LT(bytes.size(), 3U << 20U);
   const auto file = GgufFile::parse(bytes, "f");
@@ -103,7 +105,7 @@ TEST(GgufCorruption, AHundredThousandKeysLoadQuickly) {
 TEST(GgufCorruption, AHundredThousandTensorsLoadQuickly) {
   GgufImage image;
   image.set_alignment(8);
-  for (int i = 0; i < 100000; ++i) image.tensor("t" + std::to_string(i), {2}, 0, 8);
+  for (int i = 0; i < 100000; ++i) image.tensor(format("t%d", i), {2}, 0, 8);
   const auto bytes = image.build();
   const auto file = GgufFile::parse(bytes, "f");
   ASSERT_TRUE(file.ok()) << file.error().message;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/format.h"
 #include "tests/model/gguf_checks.h"
 #include "tests/support/gguf_builder.h"
 
@@ -79,8 +80,7 @@ GgufImage many_keys() {
 GgufImage many_tensors() {
   GgufImage image;
   image.set_alignment(8);
-  for (std::size_t i = 0; i < kFileBytes / 48; ++i)
-    image.tensor("t" + std::to_string(i), {1}, 0, 4);
+  for (std::size_t i = 0; i < kFileBytes / 48; ++i) image.tensor(format("t%zu", i), {1}, 0, 4);
   return image;
 }
 

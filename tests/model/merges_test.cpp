@@ -1,8 +1,9 @@
 #include "model/merges.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
 
 namespace bankai::model {
 namespace {
@@ -10,8 +11,8 @@ namespace {
 using Lines = std::vector<std::string_view>;
 
 Vocabulary small_vocabulary() {
-  const Lines texts = {"a", "b", "ab", "ba", "aba", "<c>", "<u>", "a<c>", "Ġ"};
-  const std::vector<std::int64_t> types = {1, 1, 1, 1, 1, 3, 2, 1, 1};
+  const Lines texts = {"a", "b", "ab", "ba", "aba", "<c>", "<u>", "a<c>", "Ġ", "aa"};
+  const std::vector<std::int64_t> types = {1, 1, 1, 1, 1, 3, 2, 1, 1, 3};
   return Vocabulary::create(texts, types).value();
 }
 
@@ -29,14 +30,14 @@ TEST(MergeTable, FindsEachRuleByItsPair) {
 }
 
 TEST(MergeTable, LeavesOutRulesThatCannotApply) {
-  const MergeTable table =
-      MergeTable::create(Lines{"a x",        // no such part
-                               "b b",        // no such result
-                               "a <c>",      // a control token
-                               "a <u>",      // an unknown token
-                               "b a"},
-                         small_vocabulary())
-          .value();
+  const MergeTable table = MergeTable::create(Lines{"a x",    // no such part
+                                                    "b b",    // no such result
+                                                    "a <c>",  // a control token
+                                                    "a <u>",  // an unknown token
+                                                    "a a",    // makes a control token
+                                                    "b a"},
+                                              small_vocabulary())
+                               .value();
   ASSERT_EQ(table.size(), 1U);
   EXPECT_EQ(table.find(1, 0), 0U);
 }

@@ -1,8 +1,10 @@
 #include "model/pretokenizer.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
 
 #include "core/counter_rng.h"
 

@@ -4,16 +4,15 @@
 
 #include <cmath>
 #include <cstring>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/bit_matrix.h"
 #include "core/mapped_file.h"
 #include "kernels/half.h"
-#include "model/byte_alphabet.h"
 #include "model/gguf_file.h"
-#include "model/synthetic_vocabulary.h"
+#include "model/model.h"
 #include "tests/support/temp_dir.h"
 
 namespace bankai::model {
@@ -64,7 +63,7 @@ TEST(RandomModel, WeightsAreBalancedAndScaledToTheirWidth) {
     const auto matrix = BitMatrixView::from_q1_0(tensor.data.data(), tensor.rows(), tensor.cols());
     std::size_t ones = 0;
     for (std::size_t row = 0; row < tensor.rows(); ++row) {
-      for (std::size_t col = 0; col < tensor.cols(); ++col) ones += matrix.bit(row, col) ? 1 : 0;
+      for (std::size_t col = 0; col < tensor.cols(); ++col) ones += matrix.bit(row, col) ? 1U : 0U;
       std::uint16_t half = 0;
       std::memcpy(&half, matrix.group_scale(row, 0), sizeof half);
       const double relative = static_cast<double>(kernels::f16_to_float(half)) *
@@ -135,35 +134,15 @@ TEST(RandomModel, KnownShapesHaveThePublishedSizes) {
   EXPECT_EQ(find_shape("7b"), nullptr);
 }
 
-TEST(SyntheticVocabulary, TokensAreUniqueAndMergesMakeThem) {
-  for (const std::size_t size : {std::size_t{258}, std::size_t{1000}, std::size_t{70000}}) {
-    const SyntheticVocabulary vocabulary = make_synthetic_vocabulary(size);
-    ASSERT_EQ(vocabulary.tokens.size(), size);
-    ASSERT_EQ(vocabulary.types.size(), size);
-    ASSERT_EQ(vocabulary.merges.size(), size - 258);
-    std::set<std::string> earlier;
-    for (std::size_t i = 0; i < size; ++i) {
-      if (i >= 256 && i < size - 2) {
-        const std::string& merge = vocabulary.merges[i - 256];
-        const std::size_t space = merge.find(' ');
-        ASSERT_NE(space, std::string::npos);
-        const std::string left = merge.substr(0, space);
-        const std::string right = merge.substr(space + 1);
-        ASSERT_TRUE(earlier.count(left) == 1 && earlier.count(right) == 1) << merge;
-        ASSERT_EQ(left + right, vocabulary.tokens[i]);
-      }
-      ASSERT_TRUE(earlier.insert(vocabulary.tokens[i]).second) << "token twice: " << i;
-    }
-    EXPECT_EQ(vocabulary.types[vocabulary.eos_id], 3);
-    EXPECT_EQ(vocabulary.tokens[vocabulary.padding_id], "<|endoftext|>");
-  }
-}
-
-TEST(SyntheticVocabulary, TheFirstTokensAreTheBytes) {
-  const SyntheticVocabulary vocabulary = make_synthetic_vocabulary(300);
-  for (std::size_t byte = 0; byte < 256; ++byte)
-    EXPECT_EQ(bytes_of_alphabet_text(vocabulary.tokens[byte]),
-              std::string(1, static_cast<char>(byte)));
+TEST(RandomModel, LoadsAsAModelWithAWorkingTokenizer) {
+  const TempDir folder;
+  const auto model = Model::load(write_tiny(folder, 1));
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  const Tokenizer& tokenizer = (*model)->tokenizer();
+  EXPECT_EQ(tokenizer.vocabulary_size(), 1000U);
+  EXPECT_EQ(tokenizer.eos(), 999);
+  const std::string text = "Some text,\n\twith 12 numbers and bytes: \xc3\xa9\xff.";
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
 }
 
 }  // namespace

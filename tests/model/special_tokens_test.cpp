@@ -1,9 +1,10 @@
 #include "model/special_tokens.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <string>
-
-#include <gtest/gtest.h>
+#include <vector>
 
 #include "core/counter_rng.h"
 

@@ -1,9 +1,11 @@
 #include "model/tokenizer_metadata.h"
 
-#include <functional>
-#include <string>
-
 #include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "model/gguf_writer.h"
 
@@ -68,8 +70,7 @@ TEST(TokenizerMetadata, ReadsTheKeysThatMayBeThere) {
   test.set("token_type", [](GgufBuilder& b, const std::string& key) {
     b.add_array<std::int32_t>(key, std::vector<std::int32_t>{1, 4, 3});
   });
-  test.set("add_bos_token",
-           [](GgufBuilder& b, const std::string& key) { b.add<bool>(key, true); });
+  test.set("add_bos_token", [](GgufBuilder& b, const std::string& key) { b.add<bool>(key, true); });
   std::uint32_t next = 0;
   for (const TokenIdKey& id : kTokenIdKeys)
     test.set(std::string(id.key).substr(std::string("tokenizer.ggml.").size()),

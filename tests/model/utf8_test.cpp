@@ -1,9 +1,9 @@
 #include "model/utf8.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace bankai::model {
 namespace {
@@ -15,8 +15,8 @@ std::string written(std::uint32_t code) {
   if (code < 0x800) return {byte(0xc0 | code >> 6), byte(0x80 | (code & 0x3f))};
   if (code < 0x10000)
     return {byte(0xe0 | code >> 12), byte(0x80 | (code >> 6 & 0x3f)), byte(0x80 | (code & 0x3f))};
-  return {byte(0xf0 | code >> 18), byte(0x80 | (code >> 12 & 0x3f)), byte(0x80 | (code >> 6 & 0x3f)),
-          byte(0x80 | (code & 0x3f))};
+  return {byte(0xf0 | code >> 18), byte(0x80 | (code >> 12 & 0x3f)),
+          byte(0x80 | (code >> 6 & 0x3f)), byte(0x80 | (code & 0x3f))};
 }
 
 bool is_character(std::uint32_t code) {
@@ -34,7 +34,8 @@ TEST(Utf8, EveryCodePointHasItsLengthAndNoPrefixHasOne) {
 
 // All strings of four bytes whose last two come from a list that holds both sides of each bound.
 TEST(Utf8, AcceptsExactlyWhatACodePointIsWrittenAs) {
-  constexpr std::uint8_t kBytes[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff};
+  constexpr std::uint8_t kBytes[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90,
+                                     0x9f, 0xa0, 0xbf, 0xc0, 0xff};
   for (unsigned first = 0; first < 256; ++first) {
     for (unsigned second = 0; second < 256; ++second) {
       for (const std::uint8_t third : kBytes) {

@@ -1,10 +1,11 @@
 #include "model/vocabulary.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
 
-#include "tests/model/test_vocabulary.h"
+#include <string>
+#include <vector>
+
+#include "core/format.h"
 
 namespace bankai::model {
 namespace {
@@ -21,7 +22,7 @@ void expect_error(const Texts& texts, const Types& types, const std::string& mes
 
 TEST(Vocabulary, FindsEveryTokenByItsText) {
   std::vector<std::string> strings;
-  for (int i = 0; i < 5000; ++i) strings.push_back("t" + std::to_string(i));
+  for (int i = 0; i < 5000; ++i) strings.push_back(format("t%d", i));
   const Texts texts(strings.begin(), strings.end());
   const Vocabulary vocabulary = Vocabulary::create(texts, {}).value();
   ASSERT_EQ(vocabulary.size(), texts.size());

@@ -41,9 +41,11 @@ TEST(FindLaunch, mpirun_inside_a_job_step_counts_as_mpirun) {
 
 TEST(FindLaunch, a_rank_without_a_count_is_a_launcher_too) {
   for (const char* variable : {"PMIX_RANK", "PMI_RANK"}) {
-    const auto launch = find_in({{variable, "0"}});
-    ASSERT_TRUE(launch) << variable;
-    EXPECT_EQ(launch->num_processes, 0);
+    for (const char* rank : {"0", "1", "3"}) {
+      const auto launch = find_in({{variable, rank}});
+      ASSERT_TRUE(launch) << variable;
+      EXPECT_EQ(launch->num_processes, 0);
+    }
   }
 }
 

@@ -69,6 +69,13 @@ TEST(ShareByCost, equal_costs_give_equal_shares) {
   for (const IndexRange& share : shares) EXPECT_EQ(share.size(), 3U);
 }
 
+TEST(ShareByCost, a_batch_goes_where_its_middle_lies) {
+  const auto shares =
+      share_by_cost(std::vector<std::uint64_t>{1, 3}, std::vector<std::uint32_t>{1, 1});
+  EXPECT_EQ(shares[0].size(), 1U);
+  EXPECT_EQ(shares[1].size(), 1U);
+}
+
 TEST(ShareByCost, costs_of_zero_are_spread_too) {
   const auto shares =
       share_by_cost(std::vector<std::uint64_t>(9, 0), std::vector<std::uint32_t>(3, 1));

@@ -177,7 +177,7 @@ TEST(FormatJson, HasTheFormThatOtherLoadersTake) {
     {"layer": 0, "proj": "gate_proj", "row": 1, "group": 2},
     {"layer": 0, "proj": "up_proj", "row": 3}
   ],
-  "stats": {"n_flips": 2, "bits_flipped": 4224, "size_bytes": 25},
+  "stats": {"n_flips": 2, "bits_flipped": 4224, "size_bytes": 24},
   "metadata": {}
 }
 )");

@@ -1,0 +1,52 @@
+// Held-out data: never searched on, scored to stop early and to prove the result.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bfs/answer_check.h"
+#include "bfs/evaluator.h"
+#include "bfs/objective.h"
+#include "bfs/search_options.h"
+#include "model/transformer.h"
+
+namespace bankai::bfs {
+
+struct HeldOutResult {
+  double score_before = 0.0;  // mean log-probability of right answers and texts
+  double score_after = 0.0;
+  std::size_t num_probes = 0;
+  std::size_t correct_before = 0;
+  std::size_t correct_after = 0;
+  std::vector<std::string> fixed;  // names of probes
+  std::vector<std::string> broken;
+  // More probes fixed than broken; without probes, a better score.
+  bool generalises() const {
+    return num_probes > 0 ? fixed.size() > broken.size() : score_after > score_before;
+  }
+};
+
+class HeldOut {
+ public:
+  // Scores use the nll metric whatever the search's metric is.
+  static Result<HeldOut> create(model::Transformer& transformer,
+                                const std::vector<WeightedData>& data, std::size_t text_context);
+
+  bool empty() const { return objective_->items.empty(); }
+  // How much the weighted mean score gains with the rows replaced; one full forward pass.
+  double gain(const model::RowOverlay& overlay);
+  // The proof: scores and generated answers, without and with the rows replaced.
+  HeldOutResult compare(const model::RowOverlay& overlay, const AnswerOptions& options);
+
+ private:
+  explicit HeldOut(model::Transformer& transformer) : transformer_(&transformer) {}
+
+  model::Transformer* transformer_;
+  std::vector<Probe> probes_;
+  std::unique_ptr<Objective> objective_;  // the evaluator keeps a reference
+  std::unique_ptr<Evaluator> evaluator_;
+};
+
+}  // namespace bankai::bfs

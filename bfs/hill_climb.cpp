@@ -1,0 +1,136 @@
+// The original Bankai search, kept as the baseline: draw an untried candidate with probability
+// proportional to its row's mean absolute scale, flip it, keep it if the fitness rises.
+// Sequential by nature: every rank does the same work and reaches the same state.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <set>
+
+#include "bfs/numpy_random.h"
+#include "bfs/overlay.h"
+#include "bfs/strategy.h"
+#include "kernels/half.h"
+
+namespace bankai::bfs {
+namespace {
+
+constexpr int kMaxDraws = 101;  // a first draw and 100 further ones when it was tried before
+constexpr std::size_t kScreenTargets = 2;
+
+double mean_scale(const BitMatrixView& matrix, std::size_t row) {
+  double sum = 0.0;
+  for (std::size_t group = 0; group < matrix.groups_per_row(); ++group) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, matrix.group_scale(row, group), sizeof bits);
+    sum += std::abs(static_cast<double>(kernels::f16_to_float(bits)));
+  }
+  return sum / static_cast<double>(matrix.groups_per_row());
+}
+
+// Normalised running sums of the rows' weights, over all searched tensors.
+std::vector<double> cumulative_row_weights(const SearchContext& context) {
+  std::vector<double> sums;
+  for (const TensorAddress tensor : context.space().tensors()) {
+    const BitMatrixView matrix = *context.model().bit_matrix(tensor);
+    for (std::size_t row = 0; row < matrix.rows(); ++row)
+      sums.push_back((sums.empty() ? 0.0 : sums.back()) + mean_scale(matrix, row));
+  }
+  const double total = sums.back();
+  for (double& sum : sums) sum /= total;
+  return sums;
+}
+
+class HillClimb final : public Strategy {
+ public:
+  HillClimb(const SearchContext& context, const SearchState& state)
+      : row_sums_(cumulative_row_weights(context)), random_(context.options().seed) {
+    while (draws_ < state.draws) tried_.insert(draw(context.space()));
+  }
+
+  Status run_round(SearchContext& context, SearchState& state) override {
+    const std::optional<CandidateId> candidate = draw_untried(context.space());
+    state.draws = draws_;
+    state.finished = !candidate.has_value();
+    if (!candidate) return {};
+    std::vector<CandidateId> ids = state.accepted;
+    ids.push_back(*candidate);
+    if (!context.within_budget(ids)) {
+      state.finished =
+          context.options().budget_flips > 0 && ids.size() > context.options().budget_flips;
+      return {};
+    }
+    const patch::Flip flip = context.space().flip(*candidate);
+    if (!passes_screen(context, flip, state)) {
+      ++state.screened_out;
+      return {};
+    }
+    const std::vector<double> scores = context.evaluator().evaluate_flips({&flip, 1});
+    state.work += context.evaluator().flip_cost(flip.tensor);
+    const Fitness fitness = context.fitness_of(scores);
+    if (!(fitness.fitness > state.fitness.fitness + context.options().min_gain)) return {};
+    state.accepted = std::move(ids);
+    state.fitness = fitness;
+    return {};
+  }
+
+ private:
+  // One candidate, by the inverse of the cumulative weights; a row's candidates are equally likely.
+  CandidateId draw(const CandidateSpace& space) {
+    ++draws_;
+    const auto position =
+        std::upper_bound(row_sums_.begin(), row_sums_.end(), random_.next_uniform());
+    const auto row =
+        static_cast<std::uint64_t>(std::min(position, row_sums_.end() - 1) - row_sums_.begin());
+    if (space.size() == row_sums_.size()) return row;
+    return space.candidate_in_row(row, random_.next_uniform());
+  }
+
+  std::optional<CandidateId> draw_untried(const CandidateSpace& space) {
+    for (int i = 0; i < kMaxDraws; ++i) {
+      const CandidateId candidate = draw(space);
+      if (tried_.insert(candidate).second) return candidate;
+    }
+    return std::nullopt;
+  }
+
+  // The two targets with the lowest score in the unpatched model: one of them must be above that
+  // score. (Compared with the unpatched model, not the current state: this is how the original
+  // works.)
+  static bool passes_screen(SearchContext& context, const patch::Flip& flip, SearchState& state) {
+    const Objective& objective = context.objective();
+    const std::span<const double> base = context.evaluator().base_scores();
+    std::vector<std::size_t> targets;
+    for (std::size_t i = 0; i < objective.items.size(); ++i)
+      if (!objective.items[i].is_control) targets.push_back(i);
+    std::stable_sort(targets.begin(), targets.end(),
+                     [&](std::size_t a, std::size_t b) { return base[a] < base[b]; });
+    if (targets.size() > kScreenTargets)
+      targets.erase(targets.begin() + kScreenTargets, targets.end());
+    std::set<std::uint32_t> sequences;
+    std::uint64_t tokens = 0;
+    for (const std::size_t item : targets)
+      for (std::size_t i = objective.items[item].first_term; i < objective.items[item].last_term;
+           ++i)
+        if (sequences.insert(objective.terms[i].sequence).second)
+          tokens += objective.sequences[objective.terms[i].sequence].size();
+    const std::vector<std::uint32_t> chosen(sequences.begin(), sequences.end());
+    const std::vector<double> scores = context.evaluator().evaluate_flips({&flip, 1}, chosen);
+    state.work += context.evaluator().flip_cost(flip.tensor) * tokens / objective.num_tokens();
+    return std::any_of(targets.begin(), targets.end(),
+                       [&](std::size_t item) { return scores[item] > base[item]; });
+  }
+
+  std::vector<double> row_sums_;
+  NumpyRandom random_;
+  std::uint64_t draws_ = 0;
+  std::set<CandidateId> tried_;
+};
+
+}  // namespace
+
+std::unique_ptr<Strategy> make_hill_climb(const SearchContext& context, const SearchState& state) {
+  return std::make_unique<HillClimb>(context, state);
+}
+
+}  // namespace bankai::bfs

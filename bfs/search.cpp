@@ -1,0 +1,62 @@
+#include "bfs/search.h"
+
+#include "bfs/overlay.h"
+#include "bfs/strategy.h"
+
+namespace bankai::bfs {
+namespace {
+
+// Notes how the accepted flips do on held-out data; true when patience has run out.
+bool check_held_out(SearchContext& context, HeldOut& held_out, SearchState& state) {
+  const double gain = held_out.gain(make_overlay(context.model(), context.flips(state.accepted)));
+  state.held_out_gain = gain;
+  if (gain > state.best_held_out) {
+    state.best_held_out = gain;
+    state.best_accepted = state.accepted.size();
+    state.rounds_without_gain = 0;
+    return false;
+  }
+  ++state.rounds_without_gain;
+  return context.options().patience > 0 && state.rounds_without_gain >= context.options().patience;
+}
+
+bool budget_is_full(const SearchContext& context, const SearchState& state) {
+  return context.options().budget_flips > 0 &&
+         state.accepted.size() >= context.options().budget_flips;
+}
+
+}  // namespace
+
+Status run_search(SearchContext& context, HeldOut* held_out, SearchState& state) {
+  const SearchOptions& options = context.options();
+  const bool uses_patience = held_out != nullptr && options.patience > 0;
+  // The baseline accepts one flip at a time; a forward pass over held-out data for each is worth it
+  // only when it decides something.
+  const bool watches_held_out =
+      held_out != nullptr && (uses_patience || options.strategy != StrategyKind::kHillClimb);
+  const std::unique_ptr<Strategy> strategy = make_strategy(context, state);
+  if (state.work == 0) state.work = context.evaluator().full_cost();
+  while (!state.finished) {
+    BANKAI_RETURN_IF_ERROR(context.enter_state(state));
+    if (state.round >= options.iterations || budget_is_full(context, state)) {
+      state.finished = true;
+      break;
+    }
+    const std::int64_t stop = context.hooks().should_stop() ? 1 : 0;
+    if (context.communicator().all_reduce(stop, mpi::ReduceOp::kMax) != 0)
+      return Error{ErrorCode::kStopped, "stopped"};
+    const std::size_t num_before = state.accepted.size();
+    BANKAI_RETURN_IF_ERROR(strategy->run_round(context, state));
+    ++state.round;
+    if (state.accepted.size() != num_before) {
+      state.work += context.evaluator().full_cost();
+      if (watches_held_out && check_held_out(context, *held_out, state)) state.finished = true;
+    }
+    context.hooks().on_round(state);
+    context.hooks().on_checkpoint(state);
+  }
+  if (uses_patience) state.accepted.resize(state.best_accepted);
+  return context.enter_state(state);
+}
+
+}  // namespace bankai::bfs

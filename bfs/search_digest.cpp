@@ -1,0 +1,79 @@
+#include "bfs/search_digest.h"
+
+#include <bit>
+
+namespace bankai::bfs {
+namespace {
+
+// Lengths go in front of texts and lists, so that different contents never give the same bytes.
+class Digest {
+ public:
+  void add(std::uint64_t value) { hash_.update_u64(value); }
+  void add(double value) { add(std::bit_cast<std::uint64_t>(value)); }
+  void add(std::string_view text) {
+    add(static_cast<std::uint64_t>(text.size()));
+    hash_.update(text);
+  }
+  void add(const std::vector<WeightedData>& sources) {
+    add(static_cast<std::uint64_t>(sources.size()));
+    for (const WeightedData& source : sources) add(source);
+  }
+  void add(std::span<const std::byte> bytes) { hash_.update(bytes); }
+  Sha256Digest finish() { return hash_.finish(); }
+
+ private:
+  void add(const std::vector<std::string>& texts) {
+    add(static_cast<std::uint64_t>(texts.size()));
+    for (const std::string& text : texts) add(std::string_view(text));
+  }
+  void add(const WeightedData& source) {
+    add(source.weight);
+    add(source.data.texts);
+    add(static_cast<std::uint64_t>(source.data.probes.size()));
+    for (const Probe& probe : source.data.probes) {
+      for (const std::string* text : {&probe.name, &probe.prompt, &probe.correct, &probe.wrong})
+        add(std::string_view(*text));
+      add(probe.alternates);
+    }
+  }
+
+  Sha256 hash_;
+};
+
+}  // namespace
+
+Sha256Digest hash_model(const model::GgufFile& file) {
+  Sha256 hash;
+  hash.update(file.bytes());
+  return hash.finish();
+}
+
+Sha256Digest hash_search(const Sha256Digest& model, kernels::ActivationMode mode,
+                         const SearchOptions& options, const SearchData& data) {
+  Digest digest;
+  digest.add(std::span<const std::byte>(model));
+  for (const std::uint64_t value :
+       {static_cast<std::uint64_t>(mode), static_cast<std::uint64_t>(options.strategy),
+        static_cast<std::uint64_t>(options.metric),
+        static_cast<std::uint64_t>(options.control_metric),
+        static_cast<std::uint64_t>(options.granularity), options.iterations, options.seed,
+        options.candidates, options.shortlist, static_cast<std::uint64_t>(options.budget_flips),
+        static_cast<std::uint64_t>(options.budget_bytes),
+        static_cast<std::uint64_t>(options.patience),
+        static_cast<std::uint64_t>(options.text_context),
+        static_cast<std::uint64_t>(options.tensors.size())})
+    digest.add(value);
+  for (const TensorAddress tensor : options.tensors) {
+    digest.add(static_cast<std::uint64_t>(tensor.layer));
+    digest.add(static_cast<std::uint64_t>(tensor.projection));
+  }
+  digest.add(options.control_penalty);
+  digest.add(options.min_gain);
+  digest.add(std::string_view(options.patch_name));
+  digest.add(data.targets);
+  digest.add(data.controls);
+  digest.add(data.held_out);
+  return digest.finish();
+}
+
+}  // namespace bankai::bfs

@@ -1,0 +1,132 @@
+// bankai-patch apply and revert: patches on a GGUF file, as a copy or in place.
+#include <iostream>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/patch_commands.h"
+#include "cli/patch_weights.h"
+#include "core/format.h"
+#include "patch/algebra.h"
+#include "patch/in_place_edit.h"
+
+namespace bankai::cli {
+namespace {
+
+using patch::Direction;
+using patch::FlipSet;
+
+// All flips of `patches`, brought together. Shapes are left to the model that they are put on.
+Result<FlipSet> combine(std::span<const patch::Patch> patches) {
+  std::vector<patch::Flip> flips;
+  for (const patch::Patch& patch : patches)
+    flips.insert(flips.end(), patch.flips.begin(), patch.flips.end());
+  return FlipSet::make(std::move(flips));
+}
+
+// Each patch must have been made for the model without any of them, or on top of those before it.
+// "The model without them" is the file itself when applying, the file with all flips when
+// reverting.
+Status check_states(const CommandLine& line, const PatchWeights& weights,
+                    std::span<const patch::Patch> patches, Direction direction) {
+  for (std::size_t i = 0; i < patches.size(); ++i) {
+    const patch::Patch& patch = patches[i];
+    if (!patch.base.hash) {
+      BANKAI_RETURN_IF_ERROR(patch::check_base(patch, weights.lookup()));
+      remark(line, "patch '" + patch.name + "' names no base; only its shapes were checked");
+      continue;
+    }
+    BANKAI_ASSIGN_OR_RETURN(
+        const FlipSet without,
+        combine(patches.first(direction == Direction::kApply ? 0 : patches.size())));
+    BANKAI_ASSIGN_OR_RETURN(const FlipSet before, combine(patches.first(i)));
+    std::vector<patch::Flip> both(without.flips());
+    both.insert(both.end(), before.begin(), before.end());
+    BANKAI_ASSIGN_OR_RETURN(const FlipSet stacked, FlipSet::make(std::move(both)));
+    BANKAI_ASSIGN_OR_RETURN(const patch::BaseCheck alone,
+                            patch::check_base(patch, weights.lookup(), without));
+    if (alone.state == patch::BaseState::kBase) continue;
+    BANKAI_ASSIGN_OR_RETURN(const patch::BaseCheck on_top,
+                            patch::check_base(patch, weights.lookup(), stacked));
+    if (on_top.state == patch::BaseState::kBase) continue;
+    BANKAI_ASSIGN_OR_RETURN(const patch::BaseCheck as_it_is,
+                            patch::check_base(patch, weights.lookup()));
+    BANKAI_RETURN_IF_ERROR(patch::require_state(patch, as_it_is, direction));
+    return make_error(
+        ErrorCode::kMismatch,
+        "patch '%s' was not made for this model with or without the patches before it",
+        patch.name.c_str());
+  }
+  return {};
+}
+
+// The edits of the model file that put all patches on it.
+Result<std::vector<patch::FileEdit>> make_edits(const CommandLine& line,
+                                                const PatchWeights& weights,
+                                                std::span<const patch::Patch> patches,
+                                                Direction direction) {
+  if (!line.force()) {
+    const Status status = check_states(line, weights, patches, direction);
+    if (!status.ok()) return with_context(status.error(), weights.file().path());
+  }
+  BANKAI_ASSIGN_OR_RETURN(const FlipSet flips, combine(patches));
+  Result<std::vector<patch::FileEdit>> edits =
+      patch::collect_edits(flips, weights.lookup(), weights.file().bytes());
+  if (!edits.ok()) return with_context(edits.error(), weights.file().path());
+  return edits;
+}
+
+void report(const CommandLine& line, const std::string& output, std::size_t num_patches,
+            std::span<const patch::FileEdit> edits, Direction direction) {
+  std::uint64_t bits = 0;
+  for (const patch::FileEdit& edit : edits)
+    bits += static_cast<std::uint64_t>(patch::count_ones(edit.mask));
+  const char* verb = direction == Direction::kApply ? "applied" : "reverted";
+  if (line.json())
+    print_json(nlohmann::ordered_json{
+        {"output", output}, {"patches", num_patches}, {"bits_changed", bits}, {"done", verb}});
+  else
+    std::cout << format("%s: %zu %s %s, %llu bits changed\n", output.c_str(), num_patches,
+                        num_patches == 1 ? "patch" : "patches", verb,
+                        static_cast<unsigned long long>(bits));
+}
+
+Status put_on(const CommandLine& line, Files files, Direction direction) {
+  const std::string& model = files[0];
+  const bool in_place = line.get<bool>("in-place");
+  if (in_place == line.has("output"))
+    return make_error(ErrorCode::kUsage, "expected either -o FILE or --in-place");
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::Patch> patches, read_patches(files.subspan(1)));
+
+  std::optional<patch::InPlaceEdit> edit;
+  if (in_place) {
+    BANKAI_ASSIGN_OR_RETURN(patch::InPlaceEdit opened, patch::InPlaceEdit::open(model));
+    edit.emplace(std::move(opened));
+    if (edit->undone()) remark(line, model + ": undid an edit that was interrupted");
+  }
+  BANKAI_ASSIGN_OR_RETURN(const PatchWeights weights, PatchWeights::open(model));
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::FileEdit> edits,
+                          make_edits(line, weights, patches, direction));
+  if (in_place) {
+    BANKAI_RETURN_IF_ERROR(edit->commit(edits));
+    report(line, model, patches.size(), edits, direction);
+    return {};
+  }
+  BANKAI_ASSIGN_OR_RETURN(const std::string output, required_output(line));
+  BANKAI_RETURN_IF_ERROR(
+      write_edited_copy(weights.file().bytes(), edits, output, overwrite_mode(line)));
+  report(line, output, patches.size(), edits, direction);
+  return {};
+}
+
+}  // namespace
+
+Status patch_apply(const CommandLine& line, Files files) {
+  return put_on(line, files, Direction::kApply);
+}
+
+Status patch_revert(const CommandLine& line, Files files) {
+  return put_on(line, files, Direction::kRevert);
+}
+
+}  // namespace bankai::cli

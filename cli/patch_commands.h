@@ -1,0 +1,46 @@
+// The subcommands of bankai-patch. Each takes the parsed command line and the files after its name,
+// of which there are as many as the table in bankai_patch.cpp says; results go to standard output.
+#pragma once
+
+#include <iostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.h"
+#include "core/atomic_file.h"
+#include "core/result.h"
+#include "patch/patch.h"
+
+namespace bankai::cli {
+
+using Files = std::span<const std::string>;
+
+Status patch_apply(const CommandLine& line, Files files);
+Status patch_revert(const CommandLine& line, Files files);
+Status patch_diff(const CommandLine& line, Files files);
+Status patch_compose(const CommandLine& line, Files files);
+Status patch_convert(const CommandLine& line, Files files);
+Status patch_validate(const CommandLine& line, Files files);
+Status patch_info(const CommandLine& line, Files files);
+Status patch_overlap(const CommandLine& line, Files files);
+
+// What they share.
+Result<std::vector<patch::Patch>> read_patches(Files files);
+// The value of --output. Errors: kUsage if it was not given.
+Result<std::string> required_output(const CommandLine& line);
+inline Overwrite overwrite_mode(const CommandLine& line) {
+  return line.force() ? Overwrite::kReplace : Overwrite::kRefuse;
+}
+// A line on standard error, unless --quiet.
+void remark(const CommandLine& line, const std::string& text);
+// One JSON object (of nlohmann's kind) on standard output, as one line.
+template <typename Json>
+void print_json(const Json& object) {
+  std::cout << object.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+// What `info` says of a patch, as text or as JSON; `output` is the file it went to, if any.
+void print_info_text(const patch::Patch& patch);
+void print_info_json(const patch::Patch& patch, const std::string& output = "");
+
+}  // namespace bankai::cli

@@ -1,0 +1,216 @@
+#include "cli/search_options.h"
+
+#include <filesystem>
+
+#include "cli/parse.h"
+#include "core/format.h"
+
+namespace bankai::cli {
+
+namespace po = boost::program_options;
+using Paths = std::vector<std::string>;
+
+namespace {
+
+// "a | b | c" of a list of things with names.
+template <typename List>
+std::string names_of(const List& list) {
+  std::string text;
+  for (const auto& entry : list) text += (text.empty() ? "" : ", ") + std::string(entry.name);
+  return text;
+}
+
+Result<bfs::Metric> read_metric(const std::string& name, const char* option) {
+  const std::optional<bfs::Metric> metric = bfs::find_metric(name);
+  if (!metric)
+    return make_error(ErrorCode::kUsage, "%s '%s': expected one of %s", option, name.c_str(),
+                      names_of(bfs::all_metrics()).c_str());
+  return *metric;
+}
+
+Status read_metrics(const CommandLine& line, bfs::SearchOptions& options) {
+  BANKAI_ASSIGN_OR_RETURN(options.metric, read_metric(line.get<std::string>("metric"), "--metric"));
+  options.control_metric = options.metric;
+  if (line.has("control-metric")) {
+    BANKAI_ASSIGN_OR_RETURN(
+        options.control_metric,
+        read_metric(line.get<std::string>("control-metric"), "--control-metric"));
+  }
+  // The distance to the unpatched model says nothing about what a target should become.
+  if (options.metric == bfs::Metric::kKl) options.metric = bfs::Metric::kNll;
+  return {};
+}
+
+Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line,
+                                                const model::Model& model) {
+  const std::size_t num_layers = model.parameters().num_layers;
+  const std::string all = "0-" + std::to_string(num_layers - 1);
+  BANKAI_ASSIGN_OR_RETURN(
+      const auto layers,
+      parse_layers(line.has("layers") ? line.get<std::string>("layers") : all, num_layers));
+  BANKAI_ASSIGN_OR_RETURN(const auto projections,
+                          parse_projections(line.get<std::string>("tensors")));
+  std::vector<TensorAddress> tensors;
+  for (const std::uint32_t layer : layers) {
+    for (const Projection projection : projections) {
+      const TensorAddress tensor{layer, projection};
+      if (!model.bit_matrix(tensor))
+        return make_error(ErrorCode::kUnsupported,
+                          "%s: %s is not a one-bit (Q1_0) matrix, so it has no bits to flip",
+                          model.file().path().c_str(), to_string(tensor).c_str());
+      tensors.push_back(tensor);
+    }
+  }
+  return tensors;
+}
+
+Result<std::vector<bfs::WeightedData>> read_all(const CommandLine& line,
+                                                const std::string& option) {
+  std::vector<bfs::WeightedData> sources;
+  if (!line.has(option)) return sources;
+  for (const std::string& text : line.get<Paths>(option)) {
+    BANKAI_ASSIGN_OR_RETURN(const WeightedPath path, parse_weighted_path(text));
+    BANKAI_ASSIGN_OR_RETURN(bfs::DataSet data, bfs::read_data_set(path.path));
+    sources.push_back({std::move(data), path.weight});
+  }
+  return sources;
+}
+
+}  // namespace
+
+void add_search_options(CommandLine& line) {
+  const bfs::SearchOptions defaults;
+  line.group("Input")("model,m", po::value<std::string>(), "GGUF model")(
+      "target", po::value<Paths>(),
+      "what to improve: probes (.json), texts or probes by line (.jsonl), or plain text; "
+      "FILE or FILE:WEIGHT, repeatable")("control", po::value<Paths>(),
+                                         "what must not get worse; like --target")(
+      "heldout", po::value<Paths>(),
+      "never searched on: scored before and after, and by --patience");
+  line.group("What counts")("metric", po::value<std::string>()->default_value("nll"),
+                            names_of(bfs::all_metrics()).c_str())(
+      "control-metric", po::value<std::string>(), "metric of the controls, if another")(
+      "control-penalty", po::value<double>()->default_value(defaults.control_penalty),
+      "weight of lost control score")("activations", po::value<std::string>()->default_value("a16"),
+                                      "precision of activations: a8 or a16")(
+      "ctx", po::value<std::size_t>()->default_value(defaults.text_context),
+      "tokens per window of a text");
+  line.group("Where to look, and how far")("layers", po::value<std::string>(),
+                                           "layers such as 1-4,34 (default: all)")(
+      "tensors", po::value<std::string>()->default_value("gate,up"),
+      "some of gate,up,down,q,k,v,o")("granularity", po::value<std::string>()->default_value("row"),
+                                      "what one flip is: row, group or bit")(
+      "strategy", po::value<std::string>()->default_value("greedy"),
+      names_of(bfs::all_strategies()).c_str())("candidates",
+                                               po::value<std::uint64_t>()->default_value(0),
+                                               "sample this many in the first round (0: all)")(
+      "shortlist", po::value<std::uint64_t>()->default_value(defaults.shortlist),
+      "best candidates to score again in each later round")(
+      "iterations", po::value<std::uint64_t>()->default_value(0),
+      "rounds, or draws of hill-climb (0: by strategy)")(
+      "budget-flips", po::value<std::size_t>()->default_value(0), "most flips (0: no limit)")(
+      "budget-bytes", po::value<std::string>(),
+      "most bytes of the binary patch, such as 512 or 1KiB")(
+      "min-gain", po::value<double>()->default_value(0.0), "fitness that a round must add")(
+      "patience", po::value<std::size_t>()->default_value(0),
+      "stop after so many rounds without a better held-out score")(
+      "time-limit", po::value<std::string>(), "stop after 90s, 10m, 2h …")(
+      "seed", po::value<std::uint64_t>()->default_value(defaults.seed), "of sampling");
+  line.group("Output")("output,o", po::value<std::string>(),
+                       "the patch: .json (readable) or .bkp (binary)")(
+      "name", po::value<std::string>(), "the patch's name (default: from the output file)")(
+      "scores-out", po::value<std::string>(),
+      "table of the first round's exact scores: .csv or .jsonl")(
+      "checkpoint", po::value<std::string>(), "written each round and when stopped")(
+      "resume", po::bool_switch(), "go on from the checkpoint")("log", po::value<std::string>(),
+                                                                "events, as JSON lines");
+}
+
+Result<SearchFiles> read_search_files(const CommandLine& line) {
+  SearchFiles files;
+  const auto text = [&](const char* option) {
+    return line.has(option) ? line.get<std::string>(option) : std::string();
+  };
+  files.output = text("output");
+  files.scores = text("scores-out");
+  files.checkpoint = text("checkpoint");
+  files.log = text("log");
+  files.resume = line.get<bool>("resume");
+  if (!line.has("model")) return Error{ErrorCode::kUsage, "--model is missing (see --help)"};
+  if (!line.has("target")) return Error{ErrorCode::kUsage, "--target is missing (see --help)"};
+  if (!files.output.empty() && !files.output.ends_with(".json") && !files.output.ends_with(".bkp"))
+    return make_error(ErrorCode::kUsage, "--output '%s': expected a name ending in .json or .bkp",
+                      files.output.c_str());
+  if (!files.scores.empty() && !files.scores.ends_with(".csv") && !files.scores.ends_with(".jsonl"))
+    return make_error(ErrorCode::kUsage,
+                      "--scores-out '%s': expected a name ending in .csv or .jsonl",
+                      files.scores.c_str());
+  if (files.resume && files.checkpoint.empty())
+    return Error{ErrorCode::kUsage, "--resume needs --checkpoint FILE"};
+  for (const std::string& path : {files.output, files.scores})
+    if (!path.empty() && !line.force() && std::filesystem::exists(path))
+      return make_error(ErrorCode::kUsage, "%s: exists already; --force replaces it", path.c_str());
+  if (!line.has("time-limit")) return files;
+  BANKAI_ASSIGN_OR_RETURN(files.time_limit_seconds,
+                          parse_duration(line.get<std::string>("time-limit")));
+  return files;
+}
+
+Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line) {
+  const auto& mode = line.get<std::string>("activations");
+  if (mode == "a8") return kernels::ActivationMode::kA8;
+  if (mode == "a16") return kernels::ActivationMode::kA16;
+  return make_error(ErrorCode::kUsage, "--activations '%s': expected a8 or a16", mode.c_str());
+}
+
+Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const model::Model& model) {
+  bfs::SearchOptions options;
+  BANKAI_RETURN_IF_ERROR(read_metrics(line, options));
+  const auto strategy = bfs::find_strategy(line.get<std::string>("strategy"));
+  if (!strategy)
+    return make_error(ErrorCode::kUsage, "--strategy '%s': expected one of %s",
+                      line.get<std::string>("strategy").c_str(),
+                      names_of(bfs::all_strategies()).c_str());
+  options.strategy = *strategy;
+  const auto granularity = bfs::find_granularity(line.get<std::string>("granularity"));
+  if (!granularity)
+    return make_error(ErrorCode::kUsage, "--granularity '%s': expected row, group or bit",
+                      line.get<std::string>("granularity").c_str());
+  options.granularity = *granularity;
+  BANKAI_ASSIGN_OR_RETURN(options.tensors, read_tensors(line, model));
+  options.control_penalty = line.get<double>("control-penalty");
+  if (!(options.control_penalty >= 0.0))
+    return Error{ErrorCode::kUsage, "--control-penalty must not be negative"};
+  options.iterations = line.get<std::uint64_t>("iterations");
+  options.seed = line.get<std::uint64_t>("seed");
+  options.candidates = line.get<std::uint64_t>("candidates");
+  options.shortlist = line.get<std::uint64_t>("shortlist");
+  options.budget_flips = line.get<std::size_t>("budget-flips");
+  options.min_gain = line.get<double>("min-gain");
+  options.patience = line.get<std::size_t>("patience");
+  options.text_context = line.get<std::size_t>("ctx");
+  if (options.text_context == 0 || options.shortlist == 0)
+    return Error{ErrorCode::kUsage, "--ctx and --shortlist must be at least 1"};
+  if (options.patience > 0 && !line.has("heldout"))
+    return Error{ErrorCode::kUsage, "--patience needs --heldout FILE"};
+  if (line.has("budget-bytes")) {
+    BANKAI_ASSIGN_OR_RETURN(options.budget_bytes,
+                            parse_size(line.get<std::string>("budget-bytes")));
+  }
+  if (line.has("name")) {
+    options.patch_name = line.get<std::string>("name");
+  } else if (line.has("output")) {
+    options.patch_name = std::filesystem::path(line.get<std::string>("output")).stem().string();
+  }
+  return options;
+}
+
+Result<bfs::SearchData> read_search_data(const CommandLine& line) {
+  bfs::SearchData data;
+  BANKAI_ASSIGN_OR_RETURN(data.targets, read_all(line, "target"));
+  BANKAI_ASSIGN_OR_RETURN(data.controls, read_all(line, "control"));
+  BANKAI_ASSIGN_OR_RETURN(data.held_out, read_all(line, "heldout"));
+  return data;
+}
+
+}  // namespace bankai::cli

@@ -1,0 +1,123 @@
+#include "cli/search_output.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "bfs/overlay.h"
+#include "core/atomic_file.h"
+#include "core/format.h"
+#include "core/mapped_file.h"
+#include "patch/fingerprint.h"
+
+namespace bankai::cli {
+namespace {
+
+// How the patch came about: kept in the JSON file. No times and no machine: equal searches give
+// equal bytes.
+std::string history(const bfs::SearchContext& context, const SearchReport& report,
+                    const Sha256Digest& model_hash, kernels::ActivationMode mode) {
+  const bfs::SearchOptions& options = context.options();
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  nlohmann::ordered_json projections = nlohmann::ordered_json::array();
+  for (const TensorAddress tensor : options.tensors) {
+    if (layers.empty() || layers.back() != tensor.layer) layers.push_back(tensor.layer);
+    if (tensor.layer == options.tensors.front().layer)
+      projections.push_back(patch_name(tensor.projection));
+  }
+  nlohmann::ordered_json json = {
+      {"search_algorithm", bfs::strategy_name(options.strategy).name},
+      {"metric", bfs::metric_name(options.metric)},
+      {"control_metric", bfs::metric_name(options.control_metric)},
+      {"control_penalty", options.control_penalty},
+      {"granularity", bfs::granularity_name(options.granularity)},
+      {"activations", mode == kernels::ActivationMode::kA8 ? "a8" : "a16"},
+      {"search_layers", layers},
+      {"search_projs", projections},
+      {"max_iters", options.iterations},
+      {"seed", options.seed},
+      {"final_fitness", report.fitness.fitness},
+      {"model_sha256", to_hex(model_hash)}};
+  if (report.held_out && report.held_out->num_probes > 0)
+    json["held_out"] = {{"probes", report.held_out->num_probes},
+                        {"correct_before", report.held_out->correct_before},
+                        {"correct_after", report.held_out->correct_after},
+                        {"fixed", report.held_out->fixed.size()},
+                        {"broken", report.held_out->broken.size()}};
+  return json.dump();
+}
+
+Result<patch::Patch> bound_patch(const bfs::SearchContext& context, const bfs::SearchState& state) {
+  BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, context.make_patch(state.accepted));
+  const model::GgufFile& file = context.model().file();
+  const std::string stem = std::filesystem::path(file.path()).stem().string();
+  BANKAI_ASSIGN_OR_RETURN(patch.base_model, file.get_string("general.name", stem));
+  const auto lookup = [&](TensorAddress tensor) { return context.model().bit_matrix(tensor); };
+  BANKAI_RETURN_IF_ERROR(patch::bind_to_base(patch, lookup));
+  return patch;
+}
+
+}  // namespace
+
+Status load_checkpoint(const std::string& path, std::vector<std::byte>& bytes) {
+  if (!std::filesystem::exists(path)) return {};
+  BANKAI_ASSIGN_OR_RETURN(const std::string content, read_file(path));
+  const auto view = std::as_bytes(std::span<const char>(content.data(), content.size()));
+  bytes.assign(view.begin(), view.end());
+  return {};
+}
+
+Status write_checkpoint(const std::string& path, std::span<const std::byte> bytes) {
+  BANKAI_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::create(path, Overwrite::kReplace));
+  BANKAI_RETURN_IF_ERROR(file.write(bytes));
+  return file.commit();
+}
+
+Status append_log(const std::string& path, std::string_view line) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const bool written = descriptor >= 0 && ::write(descriptor, line.data(), line.size()) ==
+                                              static_cast<ssize_t>(line.size());
+  const int problem = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!written)
+    return make_error(ErrorCode::kIo, "%s: cannot append: %s", path.c_str(),
+                      std::strerror(problem));
+  return {};
+}
+
+Result<SearchReport> make_report(bfs::SearchContext& context, const bfs::SearchData& data,
+                                 bfs::HeldOut* held_out, model::Transformer& transformer,
+                                 const bfs::SearchState& state, const RunFacts& facts) {
+  SearchReport report;
+  const model::RowOverlay overlay =
+      bfs::make_overlay(context.model(), context.flips(state.accepted));
+  const std::span<const double> base = context.evaluator().base_scores();
+  report.fitness = state.fitness;
+  report.target_before = bfs::mean_score(context.objective(), base, false);
+  report.target_after = bfs::mean_score(context.objective(), context.state_scores(), false);
+  report.control_before = bfs::mean_score(context.objective(), base, true);
+  report.control_after = bfs::mean_score(context.objective(), context.state_scores(), true);
+  if (held_out != nullptr) report.held_out = held_out->compare(overlay, {});
+  if (!data.controls.empty()) {
+    BANKAI_ASSIGN_OR_RETURN(
+        bfs::HeldOut controls,
+        bfs::HeldOut::create(transformer, data.controls, context.options().text_context));
+    report.controls = controls.compare(overlay, {});
+  }
+  report.forward_tokens = forward_tokens(context, state);
+  report.seconds = facts.seconds;
+  report.ranks = facts.ranks;
+  report.threads = transformer.options().threads;
+  report.kernel = transformer.table().name;
+  BANKAI_ASSIGN_OR_RETURN(report.patch, bound_patch(context, state));
+  report.patch.metadata =
+      history(context, report, facts.model_hash, transformer.options().activations);
+  return report;
+}
+
+}  // namespace bankai::cli

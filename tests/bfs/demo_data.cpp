@@ -1,0 +1,77 @@
+#include "tests/bfs/demo_data.h"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+
+#include "kernels/dispatch.h"
+#include "model/random_model.h"
+#include "tests/support/temp_dir.h"
+
+namespace bankai::bfs {
+namespace {
+
+template <typename T>
+T value_or_throw(Result<T> result) {
+  if (!result.ok()) throw std::runtime_error(result.error().message);
+  return std::move(result).value();
+}
+
+std::unique_ptr<model::Model> make_tiny_model() {
+  constexpr model::ModelShape kShape = {"tiny", 3, 256, 384, 4, 2, 64, 600, true, 256};
+  const testing::TempDir folder;
+  const std::string path = folder.path("tiny.gguf");
+  const Status written =
+      model::write_random_model(kShape, 5, path, Overwrite::kRefuse, nullptr);
+  if (!written.ok()) throw std::runtime_error(written.error().message);
+  return value_or_throw(model::Model::load(path));  // stays mapped when the folder is gone
+}
+
+}  // namespace
+
+const model::Model& demo_model() {
+  static const std::unique_ptr<model::Model> model =
+      value_or_throw(model::Model::load(testing::data_path("demo/bankai-demo-5m.gguf")));
+  return *model;
+}
+
+const model::Model& tiny_model() {
+  static const std::unique_ptr<model::Model> model = make_tiny_model();
+  return *model;
+}
+
+std::vector<Probe> demo_probes(const std::string& name, std::size_t first, std::size_t count) {
+  const DataSet data =
+      value_or_throw(read_data_set(testing::data_path("demo/probes/" + name + ".json")));
+  const auto begin = data.probes.begin() + static_cast<std::ptrdiff_t>(first);
+  return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+}
+
+WeightedData demo_data(const std::string& name, std::size_t first, std::size_t count,
+                       double weight) {
+  return {{name, demo_probes(name, first, count), {}}, weight};
+}
+
+std::vector<TensorAddress> layer_tensors(const std::vector<std::uint32_t>& layers,
+                                         const std::vector<Projection>& projections) {
+  std::vector<TensorAddress> tensors;
+  for (const std::uint32_t layer : layers) {
+    for (const ProjectionNames& entry : kProjections) {
+      const bool wanted = projections.empty()
+                              ? entry.projection < Projection::kEmbedding
+                              : std::find(projections.begin(), projections.end(),
+                                          entry.projection) != projections.end();
+      if (wanted) tensors.push_back({layer, entry.projection});
+    }
+  }
+  return tensors;
+}
+
+const kernels::KernelTable& best_kernels() { return *value_or_throw(kernels::select_kernel("")); }
+
+model::Transformer make_transformer(const model::Model& model, kernels::ActivationMode mode,
+                                    int threads, const kernels::KernelTable& table) {
+  return {model, table, model::forward_options(mode, threads)};
+}
+
+}  // namespace bankai::bfs

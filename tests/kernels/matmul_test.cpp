@@ -1,0 +1,187 @@
+#include "kernels/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/half.h"
+#include "tests/kernels/kernel_checks.h"
+
+namespace bankai::kernels {
+namespace {
+
+constexpr std::size_t kRows = 21;
+constexpr std::size_t kCols = 384;
+constexpr std::size_t kTokens = 5;
+
+// Random weights of a type with sensible scales, one byte past an aligned start.
+struct Weights {
+  std::vector<std::uint8_t> bytes;
+  WeightRows rows;
+};
+
+Weights make_weights(Draws& draws, TensorType type) {
+  const TensorTypeInfo& info = tensor_type_info(type);
+  const std::size_t row_bytes = kCols / info.block_weights * info.block_bytes;
+  Weights w;
+  w.bytes.resize(1 + kRows * row_bytes);
+  std::uint8_t* data = w.bytes.data() + 1;
+  for (std::size_t i = 0; i < kRows * row_bytes; i += info.block_bytes) {
+    for (std::size_t j = 0; j < info.block_bytes; ++j)
+      data[i + j] = static_cast<std::uint8_t>(draws.bits());
+    const float value = draws.symmetric(2.0F);
+    const std::uint16_t half = float_to_f16(value);
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint16_t upper = static_cast<std::uint16_t>(bits >> 16U);
+    if (type == TensorType::kF32)
+      std::memcpy(data + i, &value, sizeof value);
+    else
+      std::memcpy(data + i, type == TensorType::kBF16 ? &upper : &half, sizeof half);
+  }
+  w.rows = {.type = type, .data = data, .rows = kRows, .cols = kCols, .row_bytes = row_bytes};
+  return w;
+}
+
+ActivationBlock make_activations(const KernelTable& table, Draws& draws, ActivationMode mode) {
+  ActivationBlock block;
+  block.resize(mode, kTokens, kCols);
+  for (std::size_t t = 0; t < kTokens; ++t) block.set_token(table, t, draws.ordinary(kCols).data());
+  return block;
+}
+
+std::vector<float> product(const KernelTable& table, const WeightRows& weights,
+                           const ActivationBlock& activations, std::size_t first,
+                           std::size_t count) {
+  std::vector<float> out(count * weights.rows);
+  matmul(table, weights, activations, first, count, out.data(), weights.rows);
+  return out;
+}
+
+TEST(Matmul, EveryTypeIsCloseToItsWidenedRows) {
+  Draws draws(31);
+  for (const TensorTypeInfo& info : kTensorTypes) {
+    SCOPED_TRACE(std::string(info.name));
+    const Weights w = make_weights(draws, info.type);
+    for_each_supported_table([&](const KernelTable& table) {
+      const ActivationBlock block = make_activations(table, draws, ActivationMode::kA16);
+      const std::vector<float> out = product(table, w.rows, block, 0, kTokens);
+      std::vector<float> row(kCols);
+      for (std::size_t r = 0; r < kRows; ++r) {
+        widen_row(w.rows, r, row.data());
+        for (std::size_t t = 0; t < kTokens; ++t) {
+          double sum = 0.0;
+          double magnitude = 0.0;
+          for (std::size_t c = 0; c < kCols; ++c) {
+            const double term =
+                static_cast<double>(row[c]) * static_cast<double>(block.floats(t)[c]);
+            sum += term;
+            magnitude += std::fabs(term);
+          }
+          // a16 rounds each activation by at most 1/65024 of its group's largest.
+          ASSERT_NEAR(static_cast<double>(out[t * kRows + r]), sum, magnitude * 1e-4) << r;
+        }
+      }
+    });
+  }
+}
+
+TEST(Matmul, TablesSlicesAndTokenRangesAgreeBitForBit) {
+  Draws draws(32);
+  for (const TensorTypeInfo& info : kTensorTypes) {
+    SCOPED_TRACE(std::string(info.name));
+    const Weights w = make_weights(draws, info.type);
+    for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
+      const KernelTable& scalar = *all_kernels().front();
+      const ActivationBlock block = make_activations(scalar, draws, mode);
+      const std::vector<float> all = product(scalar, w.rows, block, 0, kTokens);
+      for_each_supported_table([&](const KernelTable& table) {
+        expect_same_bits(product(table, w.rows, block, 0, kTokens), all, "whole");
+        const std::vector<float> part = product(table, w.rows.slice(7, 11), block, 2, 3);
+        for (std::size_t t = 0; t < 3; ++t)
+          for (std::size_t r = 0; r < 11; ++r)
+            ASSERT_TRUE(same_bits(part[t * 11 + r], all[(t + 2) * kRows + r + 7]));
+      });
+    }
+  }
+}
+
+TEST(Matmul, WidensEveryTypeByItsDefinition) {
+  std::vector<float> out(128);
+  std::uint8_t q1[18] = {0x00, 0x40, 0x01, 0x80};  // 2.0; bits 0 and 15 set
+  widen_row({TensorType::kQ1_0, q1, 1, 128, 18}, 0, out.data());
+  for (std::size_t i = 0; i < 128; ++i) EXPECT_EQ(out[i], i == 0 || i == 15 ? 2.0F : -2.0F);
+
+  std::uint8_t q8[2 * 34] = {};
+  q8[34] = 0x00;
+  q8[35] = 0x38;  // 0.5
+  q8[36] = 0x80;  // −128
+  q8[67] = 0x7F;
+  widen_row({TensorType::kQ8_0, q8, 2, 32, 34}, 1, out.data());
+  EXPECT_EQ(out[0], -64.0F);
+  EXPECT_EQ(out[1], 0.0F);
+  EXPECT_EQ(out[31], 63.5F);
+
+  std::uint8_t halves[4] = {0x00, 0xC0, 0x80, 0x3F};
+  widen_row({TensorType::kF16, halves, 1, 2, 4}, 0, out.data());
+  EXPECT_EQ(out[0], -2.0F);
+  widen_row({TensorType::kBF16, halves, 1, 2, 4}, 0, out.data());
+  EXPECT_EQ(out[1], 1.0F);
+  const float value = 0.1F;
+  std::uint8_t bytes[4];
+  std::memcpy(bytes, &value, sizeof value);
+  widen_row({TensorType::kF32, bytes, 1, 1, 4}, 0, out.data());
+  EXPECT_EQ(out[0], value);
+}
+
+TEST(Matmul, UsesTheTableItIsGiven) {
+  Draws draws(33);
+  KernelTable table = *all_kernels().front();
+  table.gemm_q1_0 = [](const std::uint8_t*, std::size_t, const Activations&, float* out,
+                       std::size_t) { out[0] = 42.0F; };
+  table.dot_f32 = [](const float*, const float*, std::size_t) { return 43.0F; };
+  const ActivationBlock block = make_activations(table, draws, ActivationMode::kA8);
+  const Weights packed = make_weights(draws, TensorType::kQ1_0);
+  const Weights floats = make_weights(draws, TensorType::kF32);
+  EXPECT_EQ(product(table, packed.rows, block, 0, 1)[0], 42.0F);
+  EXPECT_EQ(product(table, floats.rows, block, 0, 1)[0], 43.0F);
+}
+
+TEST(Matmul, ABlockOfActivationsCanBeReused) {
+  Draws draws(34);
+  const KernelTable& table = *all_kernels().front();
+  ActivationBlock block = make_activations(table, draws, ActivationMode::kA16);
+  EXPECT_NE(block.integers(0, kTokens).low, nullptr);
+  const std::vector<float> x = draws.ordinary(128);
+  block.resize(ActivationMode::kA8, 2, 128);
+  block.set_token(table, 1, x.data());
+  EXPECT_EQ(block.tokens(), 2U);
+  EXPECT_EQ(block.cols(), 128U);
+  const Activations view = block.integers(1, 1);
+  EXPECT_EQ(view.low, nullptr);
+  std::vector<std::int8_t> high(128);
+  float scale = 0.0F;
+  table.quantize_a8(x.data(), 128, high.data(), &scale);
+  EXPECT_EQ(view.scales[0], scale);
+  EXPECT_EQ(std::memcmp(view.high, high.data(), 128), 0);
+  EXPECT_EQ(std::memcmp(block.floats(1), x.data(), 128 * sizeof(float)), 0);
+}
+
+TEST(Matmul, BrokenPreconditionsStopTheProgram) {
+  Draws draws(35);
+  const KernelTable& table = *all_kernels().front();
+  const ActivationBlock block = make_activations(table, draws, ActivationMode::kA8);
+  Weights w = make_weights(draws, TensorType::kQ1_0);
+  float out[kRows];
+  w.rows.row_bytes += 2;
+  EXPECT_DEATH(matmul(table, w.rows, block, 0, 1, out, kRows), "without a gap");
+  w.rows.cols = 256;
+  EXPECT_DEATH(matmul(table, w.rows, block, 0, 1, out, kRows), "differ in columns");
+  ActivationBlock odd;
+  EXPECT_DEATH(odd.resize(ActivationMode::kA8, 1, 100), "multiple of 128");
+}
+
+}  // namespace
+}  // namespace bankai::kernels

@@ -1,0 +1,72 @@
+// A second forward pass of Qwen3, to compare the program's with: double precision throughout, the
+// C library's functions, weights widened exactly, activations as they are. Written from the
+// description of the architecture alone; it shares no arithmetic with model/ and kernels/. Slow and
+// plain on purpose.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/gguf_file.h"
+
+namespace bankai::testing {
+
+struct ReferenceOptions {
+  // Columns per scale of 8-bit activations in front of Q1_0 and Q8_0 matrices, everything else
+  // exact: what such a definition costs. 0: activations are not rounded.
+  std::size_t int8_group_cols = 0;
+};
+
+class ReferenceTransformer {
+ public:
+  // Reads all weights. Throws std::runtime_error for a file that is not a complete Qwen3 model.
+  explicit ReferenceTransformer(const model::GgufFile& file, ReferenceOptions options = {});
+
+  std::size_t vocabulary() const { return embedding_.rows; }
+  // The logits after each token, (tokens, vocabulary).
+  std::vector<double> logits(std::span<const std::int32_t> tokens) const;
+
+ private:
+  using Vector = std::vector<double>;
+  struct Matrix {
+    std::size_t rows = 0;
+    std::size_t cols = 0;
+    bool has_integer_weights = false;
+    std::vector<float> weights;  // (rows, cols); every stored type fits a float exactly
+  };
+  struct Layer {
+    Vector attention_norm, query_norm, key_norm, ffn_norm;
+    Matrix query, key, value, output, gate, up, down;
+  };
+  struct Rope {
+    std::size_t dimensions = 0;
+    Vector frequencies;  // radians per position, one per pair
+    double magnitude = 1.0;
+  };
+
+  static Rope read_rope(const model::GgufFile& file, std::size_t head_dim);
+  Vector multiply(const Matrix& matrix, Vector x) const;
+  void round_to_int8(Vector& x) const;
+  Vector normalise(const Vector& x, const Vector& weight) const;
+  void rotate(Vector& heads, std::size_t num_heads) const;
+  Vector attend(const Vector& query, const Vector& key, const Vector& value) const;
+  void add_layer(const Layer& layer, Vector& x) const;
+
+  ReferenceOptions options_;
+  std::size_t num_heads_ = 0;
+  std::size_t num_kv_heads_ = 0;
+  std::size_t head_dim_ = 0;
+  double epsilon_ = 0.0;
+  Rope rope_;
+  Matrix embedding_, head_;
+  Vector output_norm_;
+  std::vector<Layer> layers_;
+};
+
+// KL(p ‖ q) in nats of the distributions that two rows of logits stand for.
+double kl_divergence(std::span<const double> p_logits, std::span<const double> q_logits);
+
+}  // namespace bankai::testing
