@@ -1,6 +1,7 @@
 #include "bfs/fitness.h"
 
-#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace bankai::bfs {
 namespace {
@@ -24,12 +25,14 @@ Fitness compute_fitness(const Objective& objective, std::span<const double> base
   for (std::size_t i = 0; i < objective.items.size(); ++i) {
     const Item& item = objective.items[i];
     if (item.is_control) {
-      loss.add(std::max(0.0, base[i] - scores[i]), item.weight);
+      loss.add(scores[i] >= base[i] ? 0.0 : base[i] - scores[i], item.weight);
     } else {
       gain.add(scores[i] - base[i], item.weight);
     }
   }
-  return {gain.mean() - control_penalty * loss.mean(), gain.mean(), loss.mean()};
+  const double fitness = gain.mean() - control_penalty * loss.mean();
+  return {std::isnan(fitness) ? -std::numeric_limits<double>::infinity() : fitness, gain.mean(),
+          loss.mean()};
 }
 
 double mean_score(const Objective& objective, std::span<const double> scores, bool controls) {

@@ -16,7 +16,8 @@ struct Fitness {
   double control_loss = 0.0;  // weighted mean loss of the controls, each at least 0
 };
 
-// Sums go over items in order. `base` and `scores` have one entry per item.
+// Sums go over items in order. `base` and `scores` have one entry per item. Where a score is not a
+// number (a flip that breaks the arithmetic) the fitness is -infinity: it ranks last.
 Fitness compute_fitness(const Objective& objective, std::span<const double> base,
                         std::span<const double> scores, double control_penalty);
 

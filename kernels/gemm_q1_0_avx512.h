@@ -130,11 +130,12 @@ inline void load_panel(const std::uint8_t* weights, const std::size_t* row_offse
   }
 }
 
-// sums[p][i], 32 lanes of 16 bits: Σ ±v over one group, by the tables of plane i.
+// sums[p][i], 32 lanes of 16 bits: Σ ±v over one group, by the tables of plane i. Always
+// inlined: the sums are the caller's registers.
 template <std::size_t kPanels, std::size_t kPlanesAtOnce>
 [[gnu::always_inline]] inline void sum_group(const Panel* panels, std::size_t group,
-               const GroupTables* const (&tables)[kPlanesAtOnce],
-               __m512i (&sums)[kPanels][kPlanesAtOnce]) {
+                                             const GroupTables* const (&tables)[kPlanesAtOnce],
+                                             __m512i (&sums)[kPanels][kPlanesAtOnce]) {
   for (std::size_t p = 0; p < kPanels; ++p)
     for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
       sums[p][i] = _mm512_set1_epi16(tables[i]->minus_sum);

@@ -8,8 +8,6 @@
 namespace bankai::kernels {
 namespace {
 
-constexpr std::size_t kGroupCols = 128;
-
 std::uint16_t read_u16(const std::uint8_t* from) {
   std::uint16_t value;
   std::memcpy(&value, from, sizeof value);
@@ -48,39 +46,6 @@ void matmul_floats(const KernelTable& table, const WeightRows& weights,
 
 }  // namespace
 
-void ActivationBlock::resize(ActivationMode mode, std::size_t tokens, std::size_t cols) {
-  BANKAI_CHECK(cols % kGroupCols == 0, "activation columns are not a multiple of 128");
-  mode_ = mode;
-  tokens_ = tokens;
-  cols_ = cols;
-  const std::size_t count = tokens * cols;
-  if (values_.size() < count) values_.resize(count);
-  if (high_.size() < count) high_.resize(count);
-  if (mode == ActivationMode::kA16 && low_.size() < count) low_.resize(count);
-  if (scales_.size() < count / kGroupCols) scales_.resize(count / kGroupCols);
-}
-
-void ActivationBlock::set_token(const KernelTable& table, std::size_t token, const float* x) {
-  BANKAI_DCHECK(token < tokens_, "token out of range");
-  const std::size_t offset = token * cols_;
-  if (cols_ != 0) std::memcpy(values_.data() + offset, x, cols_ * sizeof(float));
-  float* scales = scales_.data() + offset / kGroupCols;
-  if (mode_ == ActivationMode::kA16)
-    table.quantize_a16(x, cols_, high_.data() + offset, low_.data() + offset, scales);
-  else
-    table.quantize_a8(x, cols_, high_.data() + offset, scales);
-}
-
-Activations ActivationBlock::integers(std::size_t first, std::size_t count) const {
-  BANKAI_DCHECK(first + count <= tokens_, "tokens out of range");
-  const std::size_t offset = first * cols_;
-  return {.high = high_.data() + offset,
-          .low = mode_ == ActivationMode::kA16 ? low_.data() + offset : nullptr,
-          .scales = scales_.data() + offset / kGroupCols,
-          .tokens = count,
-          .cols = cols_};
-}
-
 void matmul(const KernelTable& table, const WeightRows& weights, const ActivationBlock& activations,
             std::size_t first_token, std::size_t num_tokens, float* out, std::size_t out_stride) {
   BANKAI_CHECK(weights.cols == activations.cols(), "weights and activations differ in columns");
@@ -91,8 +56,13 @@ void matmul(const KernelTable& table, const WeightRows& weights, const Activatio
       BANKAI_CHECK(weights.row_bytes == weights.cols / info.block_weights * info.block_bytes,
                    "rows of blocks must follow each other without a gap");
       const auto gemm = weights.type == TensorType::kQ1_0 ? table.gemm_q1_0 : table.gemm_q8_0;
-      gemm(weights.data, weights.rows, activations.integers(first_token, num_tokens), out,
-           out_stride);
+      const std::size_t last = first_token + num_tokens;
+      for (std::size_t first = first_token; first < last;) {
+        const std::size_t end = activations.end_of_run(first, last);
+        gemm(weights.data, weights.rows, activations.integers(first, end - first),
+             out + (first - first_token) * out_stride, out_stride);
+        first = end;
+      }
       return;
     }
     case TensorType::kF32:

@@ -27,6 +27,13 @@ struct WeightRows {
 enum class ActivationMode : std::uint8_t { kA8, kA16 };
 
 // Activations of a block of tokens, quantised once and used by every product that reads them.
+//
+// a16 is KernelTable::quantize_a16. a8 is quantize_a8 with a finer step where a group holds an
+// outlier: per group with m = max |x|, each run of 32 columns with max |x| = m_b gets the shift
+// k_b, the largest of 0, 4, 5, 6, 7 with m_b · 2^k_b <= m (0 if m_b = 0). With K = max k_b:
+//   v = round_half_even(x · (127 / m · 2^k_b)), value = v · 2^(K − k_b), scale = m / 127 · 2^−K.
+// So the values of a group are one exact integer each, as the canonical product wants them, and a
+// single large channel does not drown its 127 neighbours (docs/kernels.md has the figures).
 class ActivationBlock {
  public:
   // Makes room for (tokens, cols); keeps memory for reuse. REQUIRES: cols is a multiple of 128.
@@ -37,19 +44,25 @@ class ActivationBlock {
 
   std::size_t tokens() const { return tokens_; }
   std::size_t cols() const { return cols_; }
-  // The integer view of tokens [first, first + count).
+  // The integer view of tokens [first, first + count): in two planes where that is needed.
   Activations integers(std::size_t first, std::size_t count) const;
+  // Where the run of tokens from `first` (below `last`) ends whose integers() take the same number
+  // of planes.
+  std::size_t end_of_run(std::size_t first, std::size_t last) const;
   // The float row of a token (cols): what F32, F16 and BF16 weights are multiplied with.
   const float* floats(std::size_t token) const { return values_.data() + token * cols_; }
 
  private:
+  bool needs_two_planes(std::size_t first, std::size_t last) const;
+
   ActivationMode mode_ = ActivationMode::kA8;
   std::size_t tokens_ = 0;
   std::size_t cols_ = 0;
   std::vector<float> values_;
-  std::vector<std::int8_t> high_;
+  std::vector<std::int8_t> high_;  // a8: zero but in tokens with shifts
   std::vector<std::int8_t> low_;
   std::vector<float> scales_;
+  std::vector<std::uint8_t> is_wide_;  // tokens of a8 with shifts
 };
 
 // out[t · out_stride + r] = weights(r) · activations(first_token + t), t < num_tokens.

@@ -70,16 +70,34 @@ TEST(IsCorrectAnswer, an_answer_of_nothing_is_never_given) {
 
 // The measuring instrument itself: each probe can be won, and lost, by what a model may say.
 TEST(IsCorrectAnswer, every_demo_probe_can_be_won_and_lost) {
-  const char* const files[] = {
-      "arithmetic.heldout", "arithmetic.search",  "calculus.heldout",       "calculus.search",
-      "capitals",           "code",               "comparison.heldout",     "comparison.search",
-      "control",            "elements",           "parity.heldout",         "parity.search",
-      "primes.heldout",     "primes.search",      "scenes.heldout",         "scenes.search",
-      "sequences.heldout",  "sequences.search",   "short_capitals.heldout", "short_capitals.search",
-      "stories.heldout",    "stories.search",     "sums.heldout",           "sums.search",
-      "words"};
+  const char* const files[] = {"arithmetic.heldout",
+                               "arithmetic.search",
+                               "calculus.heldout",
+                               "calculus.search",
+                               "capitals",
+                               "code",
+                               "comparison.heldout",
+                               "comparison.search",
+                               "control",
+                               "elements",
+                               "parity.heldout",
+                               "parity.search",
+                               "primes.heldout",
+                               "primes.search",
+                               "scenes.heldout",
+                               "scenes.search",
+                               "sequences.heldout",
+                               "sequences.search",
+                               "short_capitals.heldout",
+                               "short_capitals.search",
+                               "stories.heldout",
+                               "stories.search",
+                               "sums.heldout",
+                               "sums.search",
+                               "words"};
   for (const char* file : files) {
-    const auto data = read_data_set(testing::data_path(std::string("demo/probes/") + file + ".json"));
+    const auto data =
+        read_data_set(testing::data_path(std::string("demo/probes/") + file + ".json"));
     ASSERT_TRUE(data.ok()) << data.error().message;
     for (const Probe& probe : data->probes) {
       EXPECT_TRUE(is_correct_answer(probe, probe.correct)) << file << ": " << probe.name;

@@ -16,8 +16,7 @@ const std::vector<TensorAddress> kTensors = {
 constexpr std::uint64_t kRows = 384 + 256 + 128;
 
 TEST(Granularity, names_lead_back) {
-  for (const Granularity granularity :
-       {Granularity::kRow, Granularity::kGroup, Granularity::kBit})
+  for (const Granularity granularity : {Granularity::kRow, Granularity::kGroup, Granularity::kBit})
     EXPECT_EQ(find_granularity(granularity_name(granularity)), granularity);
   EXPECT_EQ(find_granularity("rows"), std::nullopt);
   EXPECT_EQ(find_granularity(""), std::nullopt);

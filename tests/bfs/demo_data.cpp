@@ -21,8 +21,7 @@ std::unique_ptr<model::Model> make_tiny_model() {
   constexpr model::ModelShape kShape = {"tiny", 3, 256, 384, 4, 2, 64, 600, true, 256};
   const testing::TempDir folder;
   const std::string path = folder.path("tiny.gguf");
-  const Status written =
-      model::write_random_model(kShape, 5, path, Overwrite::kRefuse, nullptr);
+  const Status written = model::write_random_model(kShape, 5, path, Overwrite::kRefuse, nullptr);
   if (!written.ok()) throw std::runtime_error(written.error().message);
   return value_or_throw(model::Model::load(path));  // stays mapped when the folder is gone
 }
@@ -57,10 +56,9 @@ std::vector<TensorAddress> layer_tensors(const std::vector<std::uint32_t>& layer
   std::vector<TensorAddress> tensors;
   for (const std::uint32_t layer : layers) {
     for (const ProjectionNames& entry : kProjections) {
-      const bool wanted = projections.empty()
-                              ? entry.projection < Projection::kEmbedding
-                              : std::find(projections.begin(), projections.end(),
-                                          entry.projection) != projections.end();
+      const bool wanted = projections.empty() ? entry.projection < Projection::kEmbedding
+                                              : std::find(projections.begin(), projections.end(),
+                                                          entry.projection) != projections.end();
       if (wanted) tensors.push_back({layer, entry.projection});
     }
   }

@@ -1,0 +1,135 @@
+// Quantised activations of a block of tokens (kernels/matmul.h).
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/check.h"
+#include "kernels/matmul.h"
+
+namespace bankai::kernels {
+namespace {
+
+constexpr std::size_t kGroupCols = 128;
+constexpr std::size_t kRunCols = 32;
+constexpr std::size_t kRuns = kGroupCols / kRunCols;
+constexpr int kLeastShift = 4;
+constexpr int kMostShift = 7;
+// Tokens that are multiplied in one plane or in two together: a single token with an outlier must
+// not cut a block into pieces too small for a fast product. The result is the same either way.
+constexpr std::size_t kTokensTogether = 16;
+
+// Quick and safe: false only if some |digit| is at least 32, and then the run's shift is 0.
+bool may_have_shift(const std::int8_t* digits) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i < kRunCols; i += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, digits + i, sizeof word);
+    seen |= word ^ (((word >> 7U) & kOnes) * 0xffU);  // |digit|, or |digit| − 1 for negative ones
+  }
+  return (seen & (0xe0U * kOnes)) == 0;
+}
+
+float largest_magnitude(const float* x, std::size_t count) {
+  float largest = 0.0F;
+  for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
+  return largest;
+}
+
+int shift_of(float run_largest, float group_largest) {
+  if (run_largest == 0.0F) return 0;
+  for (int shift = kMostShift; shift >= kLeastShift; --shift)
+    if (std::ldexp(run_largest, shift) <= group_largest) return shift;
+  return 0;
+}
+
+// Replaces the plain digits of a group (low; high is zero) by finer ones if it holds an outlier.
+bool refine_group(const float* x, std::int8_t* high, std::int8_t* low, float* scale) {
+  bool possible = false;
+  for (std::size_t run = 0; run < kRuns; ++run)
+    possible = possible || may_have_shift(low + run * kRunCols);
+  if (!possible || !(*scale > 0.0F)) return false;
+  const float largest = largest_magnitude(x, kGroupCols);
+  int shifts[kRuns];
+  for (std::size_t run = 0; run < kRuns; ++run)
+    shifts[run] = shift_of(largest_magnitude(x + run * kRunCols, kRunCols), largest);
+  const int top = *std::max_element(shifts, shifts + kRuns);
+  if (top == 0) return false;
+  for (std::size_t run = 0; run < kRuns; ++run) {
+    const float steps = std::ldexp(127.0F / largest, shifts[run]);
+    for (std::size_t j = run * kRunCols; j < (run + 1) * kRunCols; ++j) {
+      const int value = static_cast<int>(std::nearbyint(x[j] * steps)) * (1 << (top - shifts[run]));
+      const int rounded =
+          (std::abs(value) + 127) / 255;  // round(|value| / 255); 255 is odd, so there are no ties
+      const int digit = value < 0 ? -rounded : rounded;
+      high[j] = static_cast<std::int8_t>(digit);
+      low[j] = static_cast<std::int8_t>(value - 255 * digit);
+    }
+  }
+  *scale = std::ldexp(*scale, -top);
+  return true;
+}
+
+}  // namespace
+
+void ActivationBlock::resize(ActivationMode mode, std::size_t tokens, std::size_t cols) {
+  BANKAI_CHECK(cols % kGroupCols == 0, "activation columns are not a multiple of 128");
+  mode_ = mode;
+  tokens_ = tokens;
+  cols_ = cols;
+  const std::size_t count = tokens * cols;
+  if (values_.size() < count) values_.resize(count);
+  if (high_.size() < count) high_.resize(count);
+  if (low_.size() < count) low_.resize(count);
+  if (scales_.size() < count / kGroupCols) scales_.resize(count / kGroupCols);
+  if (is_wide_.size() < tokens) is_wide_.resize(tokens);
+}
+
+void ActivationBlock::set_token(const KernelTable& table, std::size_t token, const float* x) {
+  BANKAI_DCHECK(token < tokens_, "token out of range");
+  const std::size_t offset = token * cols_;
+  if (cols_ != 0) std::memcpy(values_.data() + offset, x, cols_ * sizeof(float));
+  float* scales = scales_.data() + offset / kGroupCols;
+  std::int8_t* high = high_.data() + offset;
+  std::int8_t* low = low_.data() + offset;
+  if (mode_ == ActivationMode::kA16) {
+    table.quantize_a16(x, cols_, high, low, scales);
+    return;
+  }
+  table.quantize_a8(x, cols_, low, scales);
+  if (cols_ != 0) std::memset(high, 0, cols_);
+  bool is_wide = false;
+  for (std::size_t group = 0; group < cols_ / kGroupCols; ++group) {
+    const std::size_t first = group * kGroupCols;
+    is_wide = refine_group(x + first, high + first, low + first, scales + group) || is_wide;
+  }
+  is_wide_[token] = is_wide ? 1 : 0;
+}
+
+bool ActivationBlock::needs_two_planes(std::size_t first, std::size_t last) const {
+  return std::any_of(is_wide_.begin() + static_cast<std::ptrdiff_t>(first),
+                     is_wide_.begin() + static_cast<std::ptrdiff_t>(last),
+                     [](std::uint8_t wide) { return wide != 0; });
+}
+
+std::size_t ActivationBlock::end_of_run(std::size_t first, std::size_t last) const {
+  if (mode_ == ActivationMode::kA16) return last;
+  std::size_t end = std::min(last, first + kTokensTogether);
+  const bool wide = needs_two_planes(first, end);
+  while (end < last && needs_two_planes(end, std::min(last, end + kTokensTogether)) == wide)
+    end = std::min(last, end + kTokensTogether);
+  return end;
+}
+
+Activations ActivationBlock::integers(std::size_t first, std::size_t count) const {
+  BANKAI_DCHECK(first + count <= tokens_, "tokens out of range");
+  const std::size_t offset = first * cols_;
+  const bool two_planes = mode_ == ActivationMode::kA16 || needs_two_planes(first, first + count);
+  return {.high = (two_planes ? high_ : low_).data() + offset,
+          .low = two_planes ? low_.data() + offset : nullptr,
+          .scales = scales_.data() + offset / kGroupCols,
+          .tokens = count,
+          .cols = cols_};
+}
+
+}  // namespace bankai::kernels

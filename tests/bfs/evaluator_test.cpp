@@ -1,0 +1,313 @@
+// The law of this room: however a flip is evaluated, the scores are those of a model whose bits
+// are really flipped, bit for bit.
+#include "bfs/evaluator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "bfs/overlay.h"
+#include "core/counter_rng.h"
+#include "kernels/dispatch.h"
+#include "tests/bfs/demo_data.h"
+#include "tests/bfs/reference_model.h"
+
+namespace bankai::bfs {
+namespace {
+
+using kernels::ActivationMode;
+using model::Model;
+using patch::Flip;
+
+// Probes and a text, as terms of every kind but divergences. Some sequences are shared by items.
+Objective make_objective(const Model& model) {
+  ObjectiveBuilder builder(model.tokenizer(), 12);
+  const std::vector<Probe> probes = demo_probes("sums.search", 0, 3);
+  for (const Probe& probe : probes) {
+    EXPECT_TRUE(builder.add_probe(probe, Metric::kSeqLogprob, 1.0, false, {}).ok());
+    EXPECT_TRUE(builder.add_probe(probe, Metric::kTokenGap, 0.5, false, {}).ok());
+    EXPECT_TRUE(builder.add_probe(probe, Metric::kNll, 2.0, true, {}).ok());
+  }
+  EXPECT_TRUE(
+      builder.add_text("text", "The capital of France is Paris.", Metric::kNll, 1.0, true).ok());
+  return std::move(builder).build();
+}
+
+// Rows, groups and bits of every matrix of the first, a middle and the last layer.
+std::vector<Flip> sample_flips(const Model& model) {
+  const auto last = static_cast<std::uint32_t>(model.parameters().num_layers - 1);
+  const CounterRng rng(11);
+  std::vector<Flip> flips;
+  for (const TensorAddress tensor : layer_tensors({0, last / 2, last})) {
+    const BitMatrixView matrix = *model.bit_matrix(tensor);
+    const auto below = [&](std::size_t bound) {
+      return static_cast<std::uint32_t>(rng.below(flips.size() * 7 + bound % 5, bound));
+    };
+    flips.push_back(patch::row_flip(tensor, below(matrix.rows())));
+    flips.push_back(
+        patch::group_flip(tensor, below(matrix.rows()), below(matrix.groups_per_row())));
+    flips.push_back(patch::bit_flip(tensor, below(matrix.rows()), below(matrix.cols())));
+  }
+  return flips;
+}
+
+// Flips accepted before: in rows of their own, and in rows of some of the candidates.
+std::vector<Flip> sample_state(const std::vector<Flip>& candidates) {
+  std::vector<Flip> state;
+  for (std::size_t i = 0; i < candidates.size(); i += 4) {
+    const Flip& flip = candidates[i];
+    switch (flip.kind) {
+      case patch::FlipKind::kRow:
+        state.push_back(patch::group_flip(flip.tensor, flip.row, 1));
+        break;
+      case patch::FlipKind::kGroup:
+        state.push_back(patch::bit_flip(flip.tensor, flip.row, flip.index * 128 + 5));
+        break;
+      case patch::FlipKind::kBit: state.push_back(patch::row_flip(flip.tensor, flip.row)); break;
+    }
+  }
+  for (const TensorAddress tensor : layer_tensors({0, 1})) {
+    state.push_back(patch::row_flip(tensor, 7));
+    state.push_back(patch::bit_flip(tensor, 8, 200));
+  }
+  return state;
+}
+
+std::vector<Flip> with(std::vector<Flip> flips, const Flip& further) {
+  flips.push_back(further);
+  return flips;
+}
+
+// An evaluator with the sample objective and its own transformer.
+struct Rig {
+  explicit Rig(const Model& model, ActivationMode mode = ActivationMode::kA16, int threads = 1,
+               const kernels::KernelTable& table = best_kernels())
+      : objective(make_objective(model)),
+        transformer(make_transformer(model, mode, threads, table)),
+        evaluator(transformer, objective, all_tensors(model)) {}
+
+  static std::vector<TensorAddress> all_tensors(const Model& model) {
+    std::vector<std::uint32_t> layers(model.parameters().num_layers);
+    std::iota(layers.begin(), layers.end(), 0U);
+    return layer_tensors(layers);
+  }
+  std::vector<double> set_state(const std::vector<Flip>& flips) {
+    return evaluator.set_state(make_overlay(transformer.model(), flips));
+  }
+  std::vector<double> overlay_scores(const std::vector<Flip>& flips) {
+    return evaluator.evaluate_overlay(make_overlay(transformer.model(), flips));
+  }
+
+  Objective objective;
+  model::Transformer transformer;
+  Evaluator evaluator;
+};
+
+// The scores of candidate i of `all` (flips, items).
+std::vector<double> scores_of(const std::vector<double>& all, std::size_t i, std::size_t items) {
+  const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i * items);
+  return {begin, begin + static_cast<std::ptrdiff_t>(items)};
+}
+
+struct LawCase {
+  const char* name;
+  const Model& (*model)();
+  ActivationMode mode;
+};
+
+class EvaluatorLaw : public ::testing::TestWithParam<LawCase> {};
+
+TEST_P(EvaluatorLaw, a_flip_scores_as_the_model_with_its_bits_flipped) {
+  const Model& model = GetParam().model();
+  Rig rig(model, GetParam().mode);
+  const std::size_t items = rig.objective.items.size();
+  const std::vector<Flip> candidates = sample_flips(model);
+  for (const std::vector<Flip>& state : {std::vector<Flip>(), sample_state(candidates)}) {
+    rig.set_state(state);
+    const std::vector<double> scores = rig.evaluator.evaluate_flips(candidates);
+    ASSERT_EQ(scores.size(), candidates.size() * items);
+    std::size_t num_moved = 0;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const std::vector<Flip> flips = with(state, candidates[i]);
+      const FlippedModel flipped(model, flips);
+      model::Transformer plain = make_transformer(flipped.model(), GetParam().mode);
+      const std::vector<double> one = scores_of(scores, i, items);
+      ASSERT_EQ(one, rig.overlay_scores(flips)) << to_string(candidates[i]);
+      ASSERT_EQ(one, plain_scores(plain, rig.objective)) << to_string(candidates[i]);
+      num_moved += one != rig.overlay_scores(state) ? 1 : 0;
+    }
+    // A comparison of candidates that change nothing would prove nothing. (In a8 a bit may round
+    // away.)
+    EXPECT_GT(num_moved, candidates.size() / 2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, EvaluatorLaw,
+                         ::testing::Values(LawCase{"demo_a8", demo_model, ActivationMode::kA8},
+                                           LawCase{"demo_a16", demo_model, ActivationMode::kA16},
+                                           LawCase{"tiny_a8", tiny_model, ActivationMode::kA8},
+                                           LawCase{"tiny_a16", tiny_model, ActivationMode::kA16}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Evaluator, the_state_scores_as_the_model_with_its_bits_flipped) {
+  const std::vector<Flip> state = sample_state(sample_flips(demo_model()));
+  Rig rig(demo_model());
+  const FlippedModel flipped(demo_model(), state);
+  model::Transformer plain = make_transformer(flipped.model());
+  EXPECT_EQ(rig.set_state(state), plain_scores(plain, rig.objective));
+  model::Transformer unpatched = make_transformer(demo_model());
+  const std::vector<double> base(rig.evaluator.base_scores().begin(),
+                                 rig.evaluator.base_scores().end());
+  EXPECT_EQ(base, plain_scores(unpatched, rig.objective));
+}
+
+TEST(Evaluator, order_and_company_of_candidates_do_not_matter) {
+  Rig rig(tiny_model());
+  const std::size_t items = rig.objective.items.size();
+  std::vector<Flip> candidates = sample_flips(tiny_model());
+  rig.set_state(sample_state(candidates));
+  const std::vector<double> together = rig.evaluator.evaluate_flips(candidates);
+  for (std::size_t i = 0; i < candidates.size(); ++i)
+    ASSERT_EQ(rig.evaluator.evaluate_flips({&candidates[i], 1}), scores_of(together, i, items));
+  std::vector<std::size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    const CounterRng rng(seed);
+    for (std::size_t i = order.size() - 1; i > 0; --i)
+      std::swap(order[i], order[rng.below(i, i + 1)]);
+    std::vector<Flip> shuffled;
+    for (const std::size_t i : order) shuffled.push_back(candidates[i]);
+    shuffled.push_back(shuffled.front());  // and one of them twice
+    const std::vector<double> scores = rig.evaluator.evaluate_flips(shuffled);
+    for (std::size_t i = 0; i < order.size(); ++i)
+      ASSERT_EQ(scores_of(scores, i, items), scores_of(together, order[i], items));
+    ASSERT_EQ(scores_of(scores, order.size(), items), scores_of(scores, 0, items));
+  }
+  EXPECT_TRUE(rig.evaluator.evaluate_flips({}).empty());
+}
+
+TEST(Evaluator, candidates_beyond_one_block_score_alike) {
+  // 5,000 tokens and more: blocks end in the middle of the list, and in the middle of a candidate.
+  const Model& model = tiny_model();
+  Rig rig(model);
+  std::vector<Flip> candidates;
+  for (std::uint32_t row = 0; candidates.size() * rig.objective.num_tokens() < 5000; ++row)
+    candidates.push_back(patch::row_flip({2, Projection::kDown}, row));
+  const std::size_t items = rig.objective.items.size();
+  const std::vector<double> together = rig.evaluator.evaluate_flips(candidates);
+  for (std::size_t i = 0; i < candidates.size(); ++i)
+    ASSERT_EQ(rig.evaluator.evaluate_flips({&candidates[i], 1}), scores_of(together, i, items));
+}
+
+TEST(Evaluator, history_does_not_matter) {
+  const std::vector<Flip> candidates = sample_flips(tiny_model());
+  const std::vector<Flip> state = sample_state(candidates);
+  Rig fresh(tiny_model());
+  fresh.set_state(state);
+  const std::vector<double> expected = fresh.evaluator.evaluate_flips(candidates);
+  Rig used(tiny_model());
+  used.evaluator.evaluate_flips(candidates);
+  used.set_state({candidates[3], candidates[40]});
+  used.evaluator.evaluate_flips(std::span(candidates).subspan(20));
+  used.set_state(state);
+  used.overlay_scores({candidates[5]});
+  EXPECT_EQ(used.evaluator.evaluate_flips(candidates), expected);
+  used.overlay_scores({});
+  EXPECT_EQ(used.evaluator.evaluate_flips(candidates), expected);
+}
+
+TEST(Evaluator, threads_and_kernels_do_not_matter) {
+  const std::vector<Flip> candidates = sample_flips(tiny_model());
+  const std::vector<Flip> state = sample_state(candidates);
+  for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
+    Rig rig(tiny_model(), mode);
+    rig.set_state(state);
+    const std::vector<double> expected = rig.evaluator.evaluate_flips(candidates);
+    for (const int threads : {2, 3}) {
+      Rig other(tiny_model(), mode, threads);
+      other.set_state(state);
+      EXPECT_EQ(other.evaluator.evaluate_flips(candidates), expected) << threads << " threads";
+    }
+    for (const kernels::KernelTable* table : kernels::all_kernels()) {
+      if (!kernels::is_supported(*table)) continue;
+      Rig other(tiny_model(), mode, 1, *table);
+      other.set_state(state);
+      EXPECT_EQ(other.evaluator.evaluate_flips(candidates), expected) << table->name;
+    }
+  }
+}
+
+TEST(Evaluator, some_sequences_are_scored_as_among_all) {
+  Rig rig(tiny_model());
+  const std::vector<Flip> candidates = sample_flips(tiny_model());
+  rig.set_state(sample_state(candidates));
+  const std::size_t items = rig.objective.items.size();
+  const std::vector<double> all = rig.evaluator.evaluate_flips(candidates);
+  const auto num_sequences = static_cast<std::uint32_t>(rig.objective.sequences.size());
+  std::vector<std::uint32_t> odd;
+  for (std::uint32_t i = 1; i < num_sequences; i += 2) odd.push_back(i);
+  for (const std::vector<std::uint32_t>& chosen : {std::vector<std::uint32_t>{0}, odd}) {
+    const std::vector<double> some = rig.evaluator.evaluate_flips(candidates, chosen);
+    std::size_t num_compared = 0;
+    for (std::size_t item = 0; item < items; ++item) {
+      bool inside = true;
+      for (std::size_t i = rig.objective.items[item].first_term;
+           i < rig.objective.items[item].last_term; ++i)
+        inside = inside &&
+                 std::binary_search(chosen.begin(), chosen.end(), rig.objective.terms[i].sequence);
+      if (!inside) continue;
+      for (std::size_t i = 0; i < candidates.size(); ++i)
+        ASSERT_EQ(some[i * items + item], all[i * items + item]);
+      ++num_compared;
+    }
+    EXPECT_GT(num_compared, 0U);
+  }
+}
+
+TEST(Evaluator, the_noise_floor_is_zero) {
+  for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
+    Rig rig(demo_model(), mode);
+    const std::size_t items = rig.objective.items.size();
+    const std::vector<double> base(rig.evaluator.base_scores().begin(),
+                                   rig.evaluator.base_scores().end());
+    EXPECT_EQ(rig.overlay_scores({}), base);
+    EXPECT_EQ(rig.set_state({}), base);
+    // Undoing what the state flips gives the unpatched model back, whatever shares the block.
+    for (const Flip& flip : sample_flips(demo_model())) {
+      rig.set_state({flip});
+      const Flip other = patch::row_flip(flip.tensor, flip.row ^ 1U);
+      const std::vector<Flip> batch = {other, flip, other};
+      const std::vector<double> scores = rig.evaluator.evaluate_flips(batch);
+      ASSERT_EQ(scores_of(scores, 1, items), base) << to_string(flip);
+    }
+  }
+}
+
+TEST(Evaluator, counts_work_in_tokens_and_half_layers) {
+  Rig rig(tiny_model());
+  const std::uint64_t tokens = rig.objective.num_tokens();
+  EXPECT_EQ(rig.evaluator.full_cost(), 6 * tokens);
+  EXPECT_EQ(rig.evaluator.flip_cost({0, Projection::kQuery}), 6 * tokens);
+  EXPECT_EQ(rig.evaluator.flip_cost({0, Projection::kGate}), 5 * tokens);
+  EXPECT_EQ(rig.evaluator.flip_cost({2, Projection::kOutput}), 2 * tokens);
+  EXPECT_EQ(rig.evaluator.flip_cost({2, Projection::kDown}), tokens);
+}
+
+TEST(HalfLayer, follows_the_forward_pass) {
+  const auto place = [](std::uint32_t layer, Projection projection) {
+    return half_layer_of({layer, projection});
+  };
+  for (const Projection projection :
+       {Projection::kQuery, Projection::kKey, Projection::kValue, Projection::kOutput}) {
+    EXPECT_FALSE(place(1, projection).is_ffn);
+    EXPECT_LT(place(1, projection), place(1, Projection::kGate));
+    EXPECT_LT(place(0, Projection::kDown), place(1, projection));
+  }
+  for (const Projection projection : {Projection::kGate, Projection::kUp, Projection::kDown})
+    EXPECT_TRUE(place(1, projection).is_ffn);
+}
+
+}  // namespace
+}  // namespace bankai::bfs
