@@ -46,24 +46,24 @@ std::vector<CandidateId> rank_improving(const SearchContext& context,
 
 Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
                                 SearchState& state) {
-  const auto with_first = [&](std::size_t count) {
+  const auto fits = [&](std::size_t count) {
     std::vector<CandidateId> ids = state.accepted;
     ids.insert(ids.end(), ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(count));
-    return ids;
+    return context.within_budget(ids);
   };
-  std::vector<std::vector<CandidateId>> sets;
-  for (const std::size_t size : prefix_sizes(ranked.size())) {
-    std::vector<CandidateId> ids = with_first(size);
-    if (context.within_budget(ids)) {
-      sets.push_back(std::move(ids));
-      continue;
+  std::size_t largest = ranked.size();
+  if (!fits(largest)) {  // the encoded size grows with the number of flips, so halving finds the
+                         // largest that fits
+    std::size_t low = 0;
+    while (largest - low > 1) {
+      const std::size_t middle = low + (largest - low) / 2;
+      (fits(middle) ? low : largest) = middle;
     }
-    // The largest number between the last size and this one that still fits.
-    std::size_t fits = sets.empty() ? 0 : sets.back().size() - state.accepted.size();
-    for (std::size_t tried = size - 1; tried > fits; --tried)
-      if (context.within_budget(with_first(tried))) sets.push_back(with_first(fits = tried));
-    break;
+    largest = low;
   }
+  std::vector<std::vector<CandidateId>> sets;
+  for (const std::size_t size : prefix_sizes(largest))
+    sets.emplace_back(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(size));
   if (sets.empty()) return false;
   BANKAI_ASSIGN_OR_RETURN(const std::vector<Fitness> fitness, context.score_sets(sets, state));
   const auto best = static_cast<std::size_t>(
@@ -71,7 +71,7 @@ Result<bool> accept_best_prefix(SearchContext& context, std::span<const Candidat
                        [](const Fitness& a, const Fitness& b) { return a.fitness < b.fitness; }) -
       fitness.begin());
   if (!(fitness[best].fitness > state.fitness.fitness + context.options().min_gain)) return false;
-  state.accepted = std::move(sets[best]);
+  state.accepted.insert(state.accepted.end(), sets[best].begin(), sets[best].end());
   state.fitness = fitness[best];
   return true;
 }

@@ -46,7 +46,7 @@ Evaluator::Evaluator(model::Transformer& transformer, const Objective& objective
   block_tokens_ = std::clamp<std::size_t>(kBlockFloats / h.feed_forward, 256, 4096);
   for (const TensorAddress tensor : searched)
     inputs_.try_emplace(half_layer_of(tensor), num_tokens_ * h.embedding, 0.0F);
-  base_scores_ = run_full({}, Pass::kReference);
+  base_scores_ = run_all({}, Pass::kReference, {});
 }
 
 void Evaluator::Block::clear() {
@@ -62,25 +62,25 @@ void Evaluator::Block::clear() {
 }
 
 std::vector<double> Evaluator::evaluate_overlay(const model::RowOverlay& overlay) {
-  return run_full(overlay, Pass::kPlain);
+  return run_all(overlay, Pass::kPlain, {});
+}
+
+std::vector<double> Evaluator::evaluate_overlay(const model::RowOverlay& overlay, HalfLayer from) {
+  return run_all(overlay, Pass::kPlain, from);
 }
 
 std::vector<double> Evaluator::set_state(model::RowOverlay overlay) {
   state_ = std::move(overlay);
   trace_.valid = false;
-  return run_full(state_, Pass::kState);
+  return run_all(state_, Pass::kState, {});
 }
 
-std::vector<double> Evaluator::run_full(const model::RowOverlay& overlay, Pass pass) {
+// All sequences through the half-layers from `from` on; at {0, attention} from the embedding.
+std::vector<double> Evaluator::run_all(const model::RowOverlay& overlay, Pass pass,
+                                       HalfLayer from) {
   const model::Hyperparameters& h = transformer_.model().parameters();
   const model::Replacements replacements{&overlay, {}};
   std::vector<double> values(objective_.terms.size());
-  const auto remember = [&](HalfLayer place, std::size_t first_token) {
-    const auto found = inputs_.find(place);
-    if (pass == Pass::kPlain || found == inputs_.end()) return;
-    std::copy(block_.x.begin(), block_.x.end(),
-              found->second.begin() + static_cast<std::ptrdiff_t>(first_token * h.embedding));
-  };
   for (std::uint32_t next = 0; next < objective_.sequences.size();) {
     block_.clear();
     const std::size_t first_token = first_token_[next];
@@ -92,22 +92,38 @@ std::vector<double> Evaluator::run_full(const model::RowOverlay& overlay, Pass p
       block_.segments.push_back({inputs.size(), sequence.size(), nullptr, 0});
       inputs.insert(inputs.end(), sequence.begin(), sequence.end());
     }
-    block_.x.resize(inputs.size() * h.embedding);
-    float* x = block_.x.data();
-    transformer_.embed(inputs, replacements, x);
-    for (std::uint32_t layer = 0; layer < h.num_layers; ++layer) {
-      remember({layer, false}, first_token);
-      transformer_.project_attention(layer, inputs.size(), x, replacements, block_.attention);
-      transformer_.finish_attention(layer, block_.segments, block_.attention, replacements, x);
-      remember({layer, true}, first_token);
-      transformer_.project_ffn(layer, inputs.size(), x, replacements, ffn_);
-      transformer_.activate_ffn(ffn_);
-      transformer_.finish_ffn(layer, inputs.size(), ffn_.gate.data(), replacements, x);
+    block_.tokens = inputs.size();
+    if (from == HalfLayer{}) {
+      block_.x.resize(inputs.size() * h.embedding);
+      transformer_.embed(inputs, replacements, block_.x.data());
+    } else {
+      append_rows(block_.x, inputs_.at(from), first_token, inputs.size(), h.embedding);
     }
-    if (pass == Pass::kReference) scorer_.record_reference(x, block_.members);
-    scorer_.score(x, block_.members, replacements);
+    for (std::uint32_t layer = from.layer; layer < h.num_layers; ++layer) {
+      if (from != HalfLayer{layer, true}) {
+        if (pass != Pass::kPlain) remember({layer, false}, first_token);
+        transformer_.project_attention(layer, block_.tokens, block_.x.data(), replacements,
+                                       block_.attention);
+        transformer_.finish_attention(layer, block_.segments, block_.attention, replacements,
+                                      block_.x.data());
+      }
+      if (pass != Pass::kPlain) remember({layer, true}, first_token);
+      if (layer + 1 == h.num_layers) keep_scored_rows();
+      run_ffn(layer, replacements);
+    }
+    if (pass == Pass::kReference) scorer_.record_reference(block_.x.data(), block_.members);
+    scorer_.score(block_.x.data(), block_.members, replacements);
   }
   return scorer_.item_scores(values);
+}
+
+// Keeps the block's residual rows for candidates that enter at `place`.
+void Evaluator::remember(HalfLayer place, std::size_t first_token) {
+  const auto found = inputs_.find(place);
+  if (found == inputs_.end()) return;
+  const std::size_t width = transformer_.model().parameters().embedding;
+  std::copy(block_.x.begin(), block_.x.end(),
+            found->second.begin() + static_cast<std::ptrdiff_t>(first_token * width));
 }
 
 void Evaluator::load_trace(HalfLayer place) {
@@ -188,20 +204,57 @@ void Evaluator::add(const Candidate& candidate, std::uint32_t sequence, double* 
   block_.tokens += count;
 }
 
+void Evaluator::run_ffn(std::size_t layer, const model::Replacements& replacements) {
+  transformer_.project_ffn(layer, block_.tokens, block_.x.data(), replacements, ffn_);
+  transformer_.activate_ffn(ffn_);
+  transformer_.finish_ffn(layer, block_.tokens, ffn_.gate.data(), replacements, block_.x.data());
+}
+
+// Above the last attention, tokens no longer see each other: only the rows that terms look at go
+// on.
+void Evaluator::keep_scored_rows() {
+  const std::vector<std::size_t> rows = scorer_.rows(block_.members);
+  const auto keep = [&](std::vector<float>& values) {
+    const std::size_t width = values.size() / block_.tokens;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(rows[i] * width), width,
+                  values.begin() + static_cast<std::ptrdiff_t>(i * width));
+    values.resize(rows.size() * width);
+  };
+  const auto new_index = [&](std::size_t row) {
+    return static_cast<std::size_t>(std::lower_bound(rows.begin(), rows.end(), row) - rows.begin());
+  };
+  keep(block_.x);
+  if (!block_.hidden.empty()) keep(block_.hidden);
+  for (model::LocalRow& local : block_.local) {
+    const std::size_t first = new_index(local.first_token);
+    local.num_tokens = new_index(local.first_token + local.num_tokens) - first;
+    local.first_token = first;
+  }
+  block_.tokens = rows.size();
+}
+
 void Evaluator::finish_block(HalfLayer place) {
   if (block_.tokens == 0) return;
   const model::Replacements replacements{&state_, block_.local};
-  float* x = block_.x.data();
-  if (!place.is_ffn) {
-    transformer_.finish_attention(place.layer, block_.segments, block_.attention, replacements, x);
-    transformer_.project_ffn(place.layer, block_.tokens, x, replacements, ffn_);
-    transformer_.activate_ffn(ffn_);
+  const auto num_layers = static_cast<std::uint32_t>(transformer_.model().parameters().num_layers);
+  for (std::uint32_t layer = place.layer; layer < num_layers; ++layer) {
+    const bool enters_ffn = place == HalfLayer{layer, true};
+    if (layer != place.layer)
+      transformer_.project_attention(layer, block_.tokens, block_.x.data(), replacements,
+                                     block_.attention);
+    if (!enters_ffn)
+      transformer_.finish_attention(layer, block_.segments, block_.attention, replacements,
+                                    block_.x.data());
+    if (layer + 1 == num_layers) keep_scored_rows();
+    if (enters_ffn) {
+      transformer_.finish_ffn(layer, block_.tokens, block_.hidden.data(), replacements,
+                              block_.x.data());
+    } else {
+      run_ffn(layer, replacements);
+    }
   }
-  const float* hidden = place.is_ffn ? block_.hidden.data() : ffn_.gate.data();
-  transformer_.finish_ffn(place.layer, block_.tokens, hidden, replacements, x);
-  transformer_.run_layers(place.layer + 1, transformer_.model().parameters().num_layers,
-                          block_.segments, replacements, x);
-  scorer_.score(x, block_.members, replacements);
+  scorer_.score(block_.x.data(), block_.members, replacements);
   block_.clear();
 }
 
@@ -239,14 +292,15 @@ std::vector<double> Evaluator::evaluate_flips(std::span<const patch::Flip> flips
   return scores;
 }
 
-std::uint64_t Evaluator::flip_cost(TensorAddress tensor) const {
-  const HalfLayer place = half_layer_of(tensor);
-  const std::uint64_t above = transformer_.model().parameters().num_layers - place.layer;
-  return (2 * above - (place.is_ffn ? 1 : 0)) * num_tokens_;
+std::uint64_t Evaluator::cost_from(HalfLayer from) const {
+  const std::uint64_t above = transformer_.model().parameters().num_layers - from.layer;
+  return (2 * above - (from.is_ffn ? 1 : 0)) * num_tokens_;
 }
 
-std::uint64_t Evaluator::full_cost() const {
-  return 2 * transformer_.model().parameters().num_layers * num_tokens_;
+std::uint64_t Evaluator::flip_cost(TensorAddress tensor) const {
+  return cost_from(half_layer_of(tensor));
 }
+
+std::uint64_t Evaluator::full_cost() const { return cost_from({}); }
 
 }  // namespace bankai::bfs

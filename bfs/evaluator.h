@@ -42,6 +42,10 @@ class Evaluator {
   // Item scores under replaced rows, by a full forward pass.
   std::vector<double> evaluate_overlay(const model::RowOverlay& overlay);
 
+  // The same where `overlay` differs from the state only in rows that enter at `from` or above: the
+  // layers below are not run again. REQUIRES: `from` is a half-layer of the searched tensors.
+  std::vector<double> evaluate_overlay(const model::RowOverlay& overlay, HalfLayer from);
+
   // The state from which candidates are flipped. Returns its item scores.
   std::vector<double> set_state(model::RowOverlay overlay);
 
@@ -55,6 +59,8 @@ class Evaluator {
   // Work of one evaluation in tokens × half-layers: of a flip, and of a full pass.
   std::uint64_t flip_cost(TensorAddress tensor) const;
   std::uint64_t full_cost() const;
+  // Of a pass from a half-layer upwards.
+  std::uint64_t cost_from(HalfLayer from) const;
 
  private:
   // The activations of all tokens in the half-layer that candidates currently enter.
@@ -73,7 +79,7 @@ class Evaluator {
     std::vector<SequenceInBlock> members;
     std::vector<model::LocalRow> local;
     std::vector<float> x;
-    std::vector<float> hidden;
+    std::vector<float> hidden;  // of blocks that enter in a feed-forward half
     model::AttentionProjections attention;
     void clear();
   };
@@ -84,11 +90,14 @@ class Evaluator {
   };
   enum class Pass { kReference, kState, kPlain };
 
-  std::vector<double> run_full(const model::RowOverlay& overlay, Pass pass);
+  std::vector<double> run_all(const model::RowOverlay& overlay, Pass pass, HalfLayer from);
+  void remember(HalfLayer place, std::size_t first_token);
   void load_trace(HalfLayer place);
   Candidate prepare(const patch::Flip& flip);
   void add(const Candidate& candidate, std::uint32_t sequence, double* values);
   void finish_block(HalfLayer place);
+  void keep_scored_rows();
+  void run_ffn(std::size_t layer, const model::Replacements& replacements);
 
   model::Transformer& transformer_;
   const Objective& objective_;

@@ -47,13 +47,12 @@ std::vector<TokenId> likeliest_other_token(model::Transformer& transformer,
     const model::Segment segment{0, prompts[i].size(), nullptr, 0};
     transformer.embed(prompts[i], replacements, x.data());
     transformer.run_layers(0, h.num_layers, {&segment, 1}, replacements, x.data());
-    const std::size_t last = prompts[i].size() - 1;
-    scorer.visit_logits(
-        x.data(), {&last, 1}, replacements, [&](std::size_t, std::span<const float> logits) {
-          std::vector<float> others(logits.begin(), logits.end());
-          others[static_cast<std::size_t>(excluded[i])] = -std::numeric_limits<float>::infinity();
-          best[i] = model::greedy_token(others);
-        });
+    const float* last_row = x.data() + (prompts[i].size() - 1) * h.embedding;
+    scorer.visit_logits(last_row, 1, replacements, [&](std::size_t, std::span<const float> logits) {
+      std::vector<float> others(logits.begin(), logits.end());
+      others[static_cast<std::size_t>(excluded[i])] = -std::numeric_limits<float>::infinity();
+      best[i] = model::greedy_token(others);
+    });
   }
   return best;
 }

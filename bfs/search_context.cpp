@@ -88,14 +88,15 @@ Status SearchContext::build_objective(const model::RowOverlay& overlay) {
 }
 
 Status SearchContext::enter_state(SearchState& state) {
-  if (entered_ == state.accepted) return {};
-  model::RowOverlay overlay = make_overlay(model(), flips(state.accepted));
-  const bool uses_rivals =
-      options_.metric == Metric::kMargin || options_.control_metric == Metric::kMargin;
-  if (uses_rivals && !state.accepted.empty()) BANKAI_RETURN_IF_ERROR(build_objective(overlay));
-  state_scores_ = evaluator_->set_state(std::move(overlay));
-  entered_ = state.accepted;
-  state.fitness = fitness_of(state_scores_);
+  if (entered_ != state.accepted) {
+    model::RowOverlay overlay = make_overlay(model(), flips(state.accepted));
+    const bool uses_rivals =
+        options_.metric == Metric::kMargin || options_.control_metric == Metric::kMargin;
+    if (uses_rivals && !state.accepted.empty()) BANKAI_RETURN_IF_ERROR(build_objective(overlay));
+    state_scores_ = evaluator_->set_state(std::move(overlay));
+    entered_ = state.accepted;
+  }
+  state.fitness = fitness_of(state_scores_);  // also where flips were taken back to this state
   return {};
 }
 
@@ -143,15 +144,23 @@ Result<std::vector<ScoredCandidate>> SearchContext::score(std::span<const Candid
 
 Result<std::vector<Fitness>> SearchContext::score_sets(
     std::span<const std::vector<CandidateId>> sets, SearchState& state) {
-  const std::vector<std::uint64_t> costs(sets.size(), evaluator_->full_cost());
+  std::vector<HalfLayer> lowest;
+  std::vector<std::uint64_t> costs;
+  for (const std::vector<CandidateId>& set : sets) {
+    BANKAI_CHECK(!set.empty(), "a set without candidates");
+    // Ids ascend with depth.
+    lowest.push_back(half_layer_of(space_.flip(*std::min_element(set.begin(), set.end())).tensor));
+    costs.push_back(evaluator_->cost_from(lowest.back()));
+  }
   auto scored = mpi::evaluate_in_order<Fitness>(
       communicator_, costs, [&](std::size_t i) -> Result<std::vector<Fitness>> {
         if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
-        const std::vector<double> scores =
-            evaluator_->evaluate_overlay(make_overlay(model(), flips(sets[i])));
-        return std::vector<Fitness>{fitness_of(scores)};
+        std::vector<CandidateId> all = state.accepted;
+        all.insert(all.end(), sets[i].begin(), sets[i].end());
+        return std::vector<Fitness>{
+            fitness_of(evaluator_->evaluate_overlay(make_overlay(model(), flips(all)), lowest[i]))};
       });
-  if (scored.ok()) state.work += evaluator_->full_cost() * sets.size();
+  if (scored.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
   return scored;
 }
 

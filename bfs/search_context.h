@@ -47,7 +47,7 @@ class SearchContext {
   mpi::Communicator& communicator() { return communicator_; }
 
   // Makes the accepted flips the state that candidates are scored from; refreshes rivals (margin)
-  // and `state.fitness`. Nothing is done if they are entered already.
+  // and `state.fitness`. Cheap if they are entered already.
   Status enter_state(SearchState& state);
   // Item scores (items) of the state entered last.
   std::span<const double> state_scores() const { return state_scores_; }
@@ -55,7 +55,7 @@ class SearchContext {
   // Collective. Exact fitness of the state with each candidate flipped, in the order of `ids`,
   // which must ascend. Errors: kStopped when asked to stop.
   Result<std::vector<ScoredCandidate>> score(std::span<const CandidateId> ids, SearchState& state);
-  // Collective. Exact fitness of each of several sets of flips on the unpatched model.
+  // Collective. Exact fitness of the state with each of several sets of candidates flipped.
   Result<std::vector<Fitness>> score_sets(std::span<const std::vector<CandidateId>> sets,
                                           SearchState& state);
 

@@ -26,23 +26,26 @@ TermScorer::TermScorer(model::Transformer& transformer, const Objective& objecti
   }
 }
 
-std::vector<std::size_t> TermScorer::collect(std::span<const SequenceInBlock> block,
-                                             std::vector<RowRef>& refs) const {
+std::vector<std::size_t> TermScorer::rows(std::span<const SequenceInBlock> block) const {
   std::vector<std::size_t> rows;
-  for (const SequenceInBlock& member : block) {
-    for (const RowTerms& row : rows_of_sequence_[member.sequence]) {
+  for (const SequenceInBlock& member : block)
+    for (const RowTerms& row : rows_of_sequence_[member.sequence])
       rows.push_back(member.first_row + row.row);
-      refs.push_back({&row, member.values});
-    }
-  }
   return rows;
 }
 
-void TermScorer::record_reference(const float* x, std::span<const SequenceInBlock> block) {
+std::vector<TermScorer::RowRef> TermScorer::refs(std::span<const SequenceInBlock> block) const {
   std::vector<RowRef> refs;
-  const std::vector<std::size_t> rows = collect(block, refs);
-  scorer_.visit_logits(x, rows, {}, [&](std::size_t i, std::span<const float> logits) {
-    for (const std::size_t term : refs[i].terms->terms)
+  for (const SequenceInBlock& member : block)
+    for (const RowTerms& row : rows_of_sequence_[member.sequence])
+      refs.push_back({&row, member.values});
+  return refs;
+}
+
+void TermScorer::record_reference(const float* x, std::span<const SequenceInBlock> block) {
+  const std::vector<RowRef> at = refs(block);
+  scorer_.visit_logits(x, at.size(), {}, [&](std::size_t i, std::span<const float> logits) {
+    for (const std::size_t term : at[i].terms->terms)
       if (objective_.terms[term].token == kWholeDistribution)
         reference_[term].assign(logits.begin(), logits.end());
   });
@@ -64,18 +67,18 @@ double TermScorer::divergence(std::size_t term, std::span<const float> logits) c
 
 void TermScorer::score(const float* x, std::span<const SequenceInBlock> block,
                        const model::Replacements& replacements) {
-  std::vector<RowRef> refs;
-  const std::vector<std::size_t> rows = collect(block, refs);
-  scorer_.visit_logits(x, rows, replacements, [&](std::size_t i, std::span<const float> logits) {
-    const double total = model::log_sum_exp(table_, logits);
-    for (const std::size_t term : refs[i].terms->terms) {
-      const model::TokenId token = objective_.terms[term].token;
-      refs[i].values[term] =
-          token == kWholeDistribution
-              ? divergence(term, logits)
-              : static_cast<double>(logits[static_cast<std::size_t>(token)]) - total;
-    }
-  });
+  const std::vector<RowRef> at = refs(block);
+  scorer_.visit_logits(
+      x, at.size(), replacements, [&](std::size_t i, std::span<const float> logits) {
+        const double total = model::log_sum_exp(table_, logits);
+        for (const std::size_t term : at[i].terms->terms) {
+          const model::TokenId token = objective_.terms[term].token;
+          at[i].values[term] =
+              token == kWholeDistribution
+                  ? divergence(term, logits)
+                  : static_cast<double>(logits[static_cast<std::size_t>(token)]) - total;
+        }
+      });
 }
 
 std::vector<double> TermScorer::item_scores(std::span<const double> values) const {

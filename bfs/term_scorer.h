@@ -22,6 +22,11 @@ class TermScorer {
  public:
   TermScorer(model::Transformer& transformer, const Objective& objective);
 
+  // The rows of the block that terms look at, ascending: the only ones whose top matters.
+  std::vector<std::size_t> rows(std::span<const SequenceInBlock> block) const;
+
+  // In the following, x holds the residual rows of rows(block) alone, in that order.
+
   // The distributions of the unpatched model, which kl terms compare with, are taken from this
   // block.
   void record_reference(const float* x, std::span<const SequenceInBlock> block);
@@ -44,8 +49,7 @@ class TermScorer {
     const RowTerms* terms = nullptr;
     double* values = nullptr;
   };
-  std::vector<std::size_t> collect(std::span<const SequenceInBlock> block,
-                                   std::vector<RowRef>& refs) const;
+  std::vector<RowRef> refs(std::span<const SequenceInBlock> block) const;
   double divergence(std::size_t term, std::span<const float> logits) const;
 
   const Objective& objective_;

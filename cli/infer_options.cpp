@@ -33,10 +33,10 @@ Result<std::size_t> read_count(const CommandLine& line, const char* option, std:
 Result<double> read_number(const CommandLine& line, const char* option, double least, double most) {
   const double value = line.get<double>(option);
   if (value >= least && value <= most) return value;
-  return std::isinf(most) ? make_error(ErrorCode::kUsage, "--%s %g: expected at least %g", option,
-                                       value, least)
-                          : make_error(ErrorCode::kUsage, "--%s %g: expected %g to %g", option,
-                                       value, least, most);
+  return std::isinf(most)
+             ? make_error(ErrorCode::kUsage, "--%s %g: expected at least %g", option, value, least)
+             : make_error(ErrorCode::kUsage, "--%s %g: expected %g to %g", option, value, least,
+                          most);
 }
 
 // One of two words.
@@ -44,8 +44,8 @@ Result<bool> is_first_word(const CommandLine& line, const char* option, const ch
                            const char* second) {
   const auto& word = line.get<std::string>(option);
   if (word != first && word != second)
-    return make_error(ErrorCode::kUsage, "--%s %s: expected %s or %s", option,
-                      quoted(word).c_str(), first, second);
+    return make_error(ErrorCode::kUsage, "--%s %s: expected %s or %s", option, quoted(word).c_str(),
+                      first, second);
   return word == first;
 }
 
@@ -81,12 +81,9 @@ Status read_sampling(const CommandLine& line, InferOptions& options) {
   BANKAI_ASSIGN_OR_RETURN(options.sampling.top_p, read_number(line, "top-p", 0.0, 1.0));
   BANKAI_ASSIGN_OR_RETURN(options.sampling.min_p, read_number(line, "min-p", 0.0, 1.0));
   options.sampling.seed = line.get<std::uint64_t>("seed");
-  BANKAI_ASSIGN_OR_RETURN(const bool until_end, [&]() -> Result<bool> {
-    if (line.get<std::int64_t>("n-predict") == -1) return true;
+  if (line.get<std::int64_t>("n-predict") != -1) {
     BANKAI_ASSIGN_OR_RETURN(options.max_tokens, read_count(line, "n-predict", 0));
-    return false;
-  }());
-  if (until_end) options.max_tokens.reset();
+  }
   return {};
 }
 
@@ -108,7 +105,8 @@ void add_infer_options(CommandLine& line) {
       "patch", po::value<Paths>(),
       "patch to run the model with (.json or .bkp), repeatable; the file stays as it is")(
       "prompt,p", po::value<std::string>(), "text to continue, measure or tokenize")(
-      "file,f", po::value<std::string>(), "the same from a file, byte for byte (-: standard input)")(
+      "file,f", po::value<std::string>(),
+      "the same from a file, byte for byte (-: standard input)")(
       "parse-special", po::bool_switch(),
       "control tokens spelled out in the text, such as <|im_start|>, count as such");
   line.group("What to do, other than to continue a prompt")(

@@ -96,6 +96,8 @@ Status put_on(const CommandLine& line, Files files, Direction direction) {
   const bool in_place = line.get<bool>("in-place");
   if (in_place == line.has("output"))
     return make_error(ErrorCode::kUsage, "expected either -o FILE or --in-place");
+  if (!in_place && line.get<std::string>("output") == "-")
+    return make_error(ErrorCode::kUsage, "-o -: a model is written to a file");
   BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::Patch> patches, read_patches(files.subspan(1)));
 
   std::optional<patch::InPlaceEdit> edit;

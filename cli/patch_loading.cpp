@@ -37,8 +37,7 @@ Result<patch::ShapeTable> shapes_of(std::span<const patch::Flip> flips, const mo
 // REQUIRES: `before` lies inside the model's matrices.
 Status check_base_of(const patch::Patch& patch, const FlipSet& before, const model::Model& model,
                      const std::function<void(const std::string&)>& remark) {
-  BANKAI_ASSIGN_OR_RETURN(const patch::BaseCheck alone,
-                          patch::check_base(patch, lookup_in(model)));
+  BANKAI_ASSIGN_OR_RETURN(const patch::BaseCheck alone, patch::check_base(patch, lookup_in(model)));
   if (alone.state == BaseState::kUnbound)
     remark("patch " + quoted(patch.name) + " names no base; only its shapes were checked");
   if (alone.state == BaseState::kUnbound || alone.state == BaseState::kBase) return {};

@@ -28,7 +28,6 @@ std::uint32_t detect() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
     features |= kCpuAvx512;
-  if (__builtin_cpu_supports("avx512vnni")) features |= kCpuAvx512Vnni;
   return features;
 }
 #else

@@ -6,9 +6,8 @@
 namespace bankai::kernels {
 
 enum CpuFeature : std::uint32_t {
-  kCpuAvx2 = 1U << 0U,        // AVX2, FMA and F16C
-  kCpuAvx512 = 1U << 1U,      // AVX-512 F, BW, DQ, VL
-  kCpuAvx512Vnni = 1U << 2U,  // AVX-512 VNNI
+  kCpuAvx2 = 1U << 0U,    // AVX2, FMA and F16C
+  kCpuAvx512 = 1U << 1U,  // AVX-512 F, BW, DQ, VL
 };
 
 // The features present, as CpuFeature bits; computed once.

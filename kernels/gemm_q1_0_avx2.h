@@ -55,6 +55,29 @@ inline void reorder_values(const std::int8_t* from, GroupValues* to) {
   to->minus_sum = -_mm256_cvtsi256_si32(words) & 0xFFFF;
 }
 
+// sums[i][p], 16 lanes of 16 bits, two for each row: Σ ±v over one group. A function of its own, so
+// that all sums of its loop find a register.
+template <std::size_t kPlanesAtOnce>
+[[gnu::noinline]] void sum_group(const __m256i (*weights)[kPanels],
+                                 const GroupValues* const* values, __m256i (*sums)[kPanels]) {
+  // With __m256i for the type of the sums GCC 12 would keep two copies of each.
+  typedef std::uint16_t Lanes __attribute__((vector_size(32)));
+  Lanes sum[kPlanesAtOnce][kPanels];
+  for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
+    for (std::size_t p = 0; p < kPanels; ++p)
+      sum[i][p] = __builtin_bit_cast(Lanes, _mm256_set1_epi32(values[i]->minus_sum));
+  for (std::size_t quad = 0; quad < kGroupQuads; ++quad) {
+    __m256i value[kPlanesAtOnce];
+    for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
+      value[i] = R::broadcast_word(values[i]->value + 4 * quad);
+    for (std::size_t p = 0; p < kPanels; ++p)
+      for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
+        sum[i][p] += __builtin_bit_cast(Lanes, _mm256_maddubs_epi16(weights[quad][p], value[i]));
+  }
+  for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
+    for (std::size_t p = 0; p < kPanels; ++p) sums[i][p] = __builtin_bit_cast(__m256i, sum[i][p]);
+}
+
 template <bool kHasLow>
 class Tile {
  public:
@@ -70,7 +93,7 @@ class Tile {
   }
 
   void load_rows(const std::uint8_t* weights, const std::size_t* row_offset,
-                 std::size_t num_groups) {
+                 std::size_t /*num_rows*/, std::size_t num_groups) {
     for (std::size_t group = 0; group < num_groups; ++group) {
       for (std::size_t p = 0; p < kPanels; ++p) {
         const std::uint8_t* block = weights + group * kGroupBytes;
@@ -124,22 +147,11 @@ class Tile {
     }
     for (std::size_t group = 0; group < output.num_groups; ++group) {
       const GroupValues* values[kPlanesAtOnce];
-      __m256i sums[kPlanesAtOnce][kPanels];
-      for (std::size_t i = 0; i < kPlanesAtOnce; ++i) {
+      for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
         values[i] =
             &values_[output.slot + i / kTokenPlanes * output.token_slots + group][i % kTokenPlanes];
-        for (std::size_t p = 0; p < kPanels; ++p)
-          sums[i][p] = _mm256_set1_epi32(values[i]->minus_sum);
-      }
-      for (std::size_t quad = 0; quad < kGroupQuads; ++quad) {
-        const __m256i* weights = weights_[group][quad];
-        __m256i value[kPlanesAtOnce];
-        for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
-          value[i] = R::broadcast_word(values[i]->value + 4 * quad);
-        for (std::size_t p = 0; p < kPanels; ++p)
-          for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
-            sums[i][p] = _mm256_add_epi16(sums[i][p], _mm256_maddubs_epi16(weights[p], value[i]));
-      }
+      __m256i sums[kPlanesAtOnce][kPanels];
+      sum_group<kPlanesAtOnce>(weights_[group], values, sums);
       for (std::size_t t = 0; t < kTokens; ++t)
         for (std::size_t p = 0; p < kPanels; ++p)
           total[t][p] = R::add_scaled(combine_planes(&sums[t * kTokenPlanes], p), scales_[group][p],
@@ -150,8 +162,10 @@ class Tile {
         R::store(output.out + t * output.out_stride + p * R::kRows, panel_rows[p], total[t][p]);
   }
 
-  // Σ weight · value from the 16-bit sums of a token's planes.
-  static __m256i combine_planes(const __m256i (*plane)[kPanels], std::size_t p) {
+  // Σ weight · value from the 16-bit sums of a token's planes. Always inlined: the sums are the
+  // caller's registers.
+  [[gnu::always_inline]] static __m256i combine_planes(const __m256i (*plane)[kPanels],
+                                                       std::size_t p) {
     const __m256i ones = _mm256_set1_epi16(1);
     if constexpr (kHasLow)
       return _mm256_add_epi32(_mm256_madd_epi16(plane[0][p], _mm256_set1_epi16(255)),

@@ -106,6 +106,7 @@ inline void build_tables(const std::int8_t* values, GroupTables* tables) {
   tables->minus_sum = static_cast<std::int16_t>(-_mm512_reduce_add_epi32(quad_sums));
 }
 
+// weights + row_offset[r] is where the stripe of row r begins.
 inline void load_panel(const std::uint8_t* weights, const std::size_t* row_offset,
                        std::size_t num_groups, Panel* panel) {
   const std::size_t stripe_bytes = num_groups * kBlockWords * 2;
@@ -130,15 +131,17 @@ inline void load_panel(const std::uint8_t* weights, const std::size_t* row_offse
   }
 }
 
-// sums[p][i], 32 lanes of 16 bits: Σ ±v over one group, by the tables of plane i. Always
-// inlined: the sums are the caller's registers.
+// sums[p][i], 32 lanes of 16 bits: Σ ±v over one group, by the tables of plane i. A function of its
+// own, so that all sums of its loop find a register.
 template <std::size_t kPanels, std::size_t kPlanesAtOnce>
-[[gnu::always_inline]] inline void sum_group(const Panel* panels, std::size_t group,
-                                             const GroupTables* const (&tables)[kPlanesAtOnce],
-                                             __m512i (&sums)[kPanels][kPlanesAtOnce]) {
+[[gnu::noinline]] void sum_group(const Panel* panels, std::size_t group,
+                                 const GroupTables* const* tables, __m512i (*sums)[kPlanesAtOnce]) {
+  // With __m512i for the type of the sums GCC 12 would keep two copies of each.
+  typedef std::uint16_t Lanes __attribute__((vector_size(64)));
+  Lanes sum[kPanels][kPlanesAtOnce];
   for (std::size_t p = 0; p < kPanels; ++p)
     for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
-      sums[p][i] = _mm512_set1_epi16(tables[i]->minus_sum);
+      sum[p][i] = __builtin_bit_cast(Lanes, _mm512_set1_epi16(tables[i]->minus_sum));
   for (std::size_t word = 0; word < 8; ++word) {
     __m512i bits[kPanels];
     for (std::size_t p = 0; p < kPanels; ++p)
@@ -146,27 +149,31 @@ template <std::size_t kPanels, std::size_t kPlanesAtOnce>
     for (std::size_t i = 0; i < kPlanesAtOnce; ++i) {
       const __m512i table = tables[i]->word[word].columns_0_to_4;
       for (std::size_t p = 0; p < kPanels; ++p)
-        sums[p][i] = _mm512_add_epi16(sums[p][i], _mm512_permutexvar_epi16(bits[p], table));
+        sum[p][i] += __builtin_bit_cast(Lanes, _mm512_permutexvar_epi16(bits[p], table));
     }
     for (std::size_t p = 0; p < kPanels; ++p) bits[p] = _mm512_srli_epi16(bits[p], 5);
     for (std::size_t i = 0; i < kPlanesAtOnce; ++i) {
       const __m512i table = tables[i]->word[word].columns_5_to_9;
       for (std::size_t p = 0; p < kPanels; ++p)
-        sums[p][i] = _mm512_add_epi16(sums[p][i], _mm512_permutexvar_epi16(bits[p], table));
+        sum[p][i] += __builtin_bit_cast(Lanes, _mm512_permutexvar_epi16(bits[p], table));
     }
     for (std::size_t p = 0; p < kPanels; ++p) bits[p] = _mm512_srli_epi16(bits[p], 5);
     for (std::size_t i = 0; i < kPlanesAtOnce; ++i) {
       const __m512i* table = tables[i]->word[word].columns_10_to_15;
       for (std::size_t p = 0; p < kPanels; ++p)
-        sums[p][i] =
-            _mm512_add_epi16(sums[p][i], _mm512_permutex2var_epi16(table[0], bits[p], table[1]));
+        sum[p][i] +=
+            __builtin_bit_cast(Lanes, _mm512_permutex2var_epi16(table[0], bits[p], table[1]));
     }
   }
+  for (std::size_t p = 0; p < kPanels; ++p)
+    for (std::size_t i = 0; i < kPlanesAtOnce; ++i)
+      sums[p][i] = __builtin_bit_cast(__m512i, sum[p][i]);
 }
 
 // The 16-bit sums of rows 0 to 15 (even lanes) and 16 to 31 (odd lanes) as Σ weight · value.
 template <bool kHasLow>
-void combine_planes(const __m512i* plane, __m512i* first, __m512i* second) {
+[[gnu::always_inline]] inline void combine_planes(const __m512i* plane, __m512i* first,
+                                                  __m512i* second) {
   if constexpr (kHasLow) {
     *first = _mm512_add_epi32(_mm512_madd_epi16(plane[0], _mm512_set1_epi32(255)),
                               _mm512_madd_epi16(plane[1], _mm512_set1_epi32(1)));
@@ -192,9 +199,9 @@ class Tile {
     if constexpr (kHasLow) build_tables(low, &tables_[slot][1]);
   }
 
-  void load_rows(const std::uint8_t* weights, const std::size_t* row_offset,
+  void load_rows(const std::uint8_t* weights, const std::size_t* row_offset, std::size_t num_rows,
                  std::size_t num_groups) {
-    for (std::size_t p = 0; p < kNumPanels; ++p)
+    for (std::size_t p = 0; p * kPanelRows < num_rows; ++p)
       load_panel(weights, row_offset + p * kPanelRows, num_groups, &panels_[p]);
   }
 
@@ -247,7 +254,7 @@ class Tile {
         tables[i] =
             &tables_[output.slot + i / kTokenPlanes * output.token_slots + group][i % kTokenPlanes];
       __m512i sums[kPanels][kTokens * kTokenPlanes];
-      sum_group(panels, group, tables, sums);
+      sum_group<kPanels, kTokens * kTokenPlanes>(panels, group, tables, sums);
       for (std::size_t t = 0; t < kTokens; ++t) {
         const float scale = output.scales[t * output.scales_stride + group];
         for (std::size_t p = 0; p < kPanels; ++p) {

@@ -45,7 +45,9 @@ struct OutputTile {
   }
 };
 
-// Brings the part of the next rows that is as long as one stripe of these into the cache.
+// Asks for bytes [first, first + count) of `from`, as far as they lie before `end`. Called with as
+// many bytes of the next rows as are about to be used of these: a walk over stripes of many rows is
+// not one that the hardware foresees.
 inline void prefetch_bytes(const std::uint8_t* from, std::size_t first, std::size_t count,
                            std::size_t end) {
   constexpr std::size_t kLineBytes = 64;
@@ -53,59 +55,90 @@ inline void prefetch_bytes(const std::uint8_t* from, std::size_t first, std::siz
     __builtin_prefetch(from + i, 0, 2);
 }
 
+// The columns and tokens that are prepared together.
+struct Span {
+  std::size_t first_group;
+  std::size_t num_groups;  // may be less than slots_per_token in the last span
+  std::size_t first_token;
+  std::size_t num_tokens;
+  std::size_t slots_per_token;
+};
+
+template <typename Tile>
+void prepare_values(const Activations& activations, const Span& span, Tile* tile) {
+  for (std::size_t t = 0; t < span.num_tokens; ++t) {
+    for (std::size_t g = 0; g < span.num_groups; ++g) {
+      const std::size_t first =
+          (span.first_token + t) * activations.cols + (span.first_group + g) * kGemmGroupCols;
+      tile->set_values(t * span.slots_per_token + g, activations.high + first,
+                       activations.low == nullptr ? nullptr : activations.low + first);
+    }
+  }
+}
+
+// The tile's rows from `row` on, all columns and tokens of the span.
+template <typename Tile>
+void multiply_rows(const std::uint8_t* blocks, std::size_t row, std::size_t rows,
+                   const Activations& activations, const Span& span, float* out,
+                   std::size_t out_stride, Tile* tile) {
+  const std::size_t groups = activations.cols / kGemmGroupCols;
+  const std::size_t row_bytes = groups * Tile::kGroupBytes;
+  const std::size_t num_rows = smaller(rows - row, Tile::kRows);
+  std::size_t row_offset[Tile::kRows];  // rows that do not exist repeat the last one
+  for (std::size_t r = 0; r < Tile::kRows; ++r)
+    row_offset[r] = (row + smaller(r, num_rows - 1)) * row_bytes;
+  std::size_t done = 0;  // groups of the span
+  do {                   // at least once: without columns the results are zero
+    const std::size_t group = span.first_group + done;
+    const std::size_t num_groups = smaller(span.num_groups - done, Tile::kStripeGroups);
+    constexpr std::size_t kTileGroupBytes = Tile::kRows * Tile::kGroupBytes;
+    prefetch_bytes(blocks, (row + Tile::kRows) * row_bytes + group * kTileGroupBytes,
+                   num_groups * kTileGroupBytes, rows * row_bytes);
+    tile->load_rows(blocks + group * Tile::kGroupBytes, row_offset, num_rows, num_groups);
+    tile->accumulate(span.num_tokens,
+                     {.out = out + span.first_token * out_stride + row,
+                      .out_stride = out_stride,
+                      .num_rows = num_rows,
+                      .scales = activations.scales + span.first_token * groups + group,
+                      .scales_stride = groups,
+                      .num_groups = num_groups,
+                      .is_first = group == 0,
+                      .slot = done,
+                      .token_slots = span.slots_per_token});
+    done += Tile::kStripeGroups;
+  } while (done < span.num_groups);
+}
+
 // Tile has, besides the constants kRows, kStripeGroups, kMaxTokens, kGroupBytes (of weights, per
 // row) and kSlots (token groups that can be prepared, kMaxTokens · kStripeGroups):
-//   set_values(slot, high, low)          prepares 128 activations (low is nullptr for a8)
-//   load_rows(weights, row_offset, num_groups)   unpacks a stripe of kRows rows
-//   accumulate(num_tokens, output)       adds the stripe
+//   set_values(slot, high, low)     prepares 128 activations (low is nullptr for a8)
+//   load_rows(weights, row_offset, num_rows, num_groups)    unpacks a stripe; row_offset has kRows
+//                                   entries, of which the first num_rows differ
+//   accumulate(num_tokens, output)  adds the stripe
 template <typename Tile>
 void multiply_in_tiles(const std::uint8_t* blocks, std::size_t rows, const Activations& activations,
                        float* out, std::size_t out_stride) {
   static_assert(Tile::kSlots == Tile::kMaxTokens * Tile::kStripeGroups);
+  if (activations.tokens == 0 || rows == 0) return;
   const std::size_t groups = activations.cols / kGemmGroupCols;
-  const std::size_t row_bytes = groups * Tile::kGroupBytes;
   const std::size_t tile_tokens = smaller(activations.tokens, Tile::kMaxTokens);
-  if (tile_tokens == 0) return;
   const std::size_t span_stripes = Tile::kSlots / tile_tokens / Tile::kStripeGroups;
   const std::size_t span_groups = span_stripes * Tile::kStripeGroups;
   Tile tile;
-  // At least one pass: without columns the results are zero.
-  for (std::size_t span = 0; span == 0 || span < groups; span += span_groups) {
-    const std::size_t span_end = smaller(span + span_groups, groups);
+  std::size_t group = 0;
+  do {  // at least once, as above
     for (std::size_t token = 0; token < activations.tokens; token += tile_tokens) {
-      const std::size_t num_tokens = smaller(activations.tokens - token, tile_tokens);
-      for (std::size_t t = 0; t < num_tokens; ++t) {
-        for (std::size_t group = span; group < span_end; ++group) {
-          const std::size_t first = (token + t) * activations.cols + group * kGemmGroupCols;
-          tile.set_values(t * span_groups + group - span, activations.high + first,
-                          activations.low == nullptr ? nullptr : activations.low + first);
-        }
-      }
-      for (std::size_t row = 0; row < rows; row += Tile::kRows) {
-        const std::size_t num_rows = smaller(rows - row, Tile::kRows);
-        std::size_t row_offset[Tile::kRows];  // rows that do not exist repeat the last one
-        for (std::size_t r = 0; r < Tile::kRows; ++r)
-          row_offset[r] = (row + smaller(r, num_rows - 1)) * row_bytes;
-        for (std::size_t group = span; group == span || group < span_end;
-             group += Tile::kStripeGroups) {
-          const std::size_t num_groups = smaller(span_end - group, Tile::kStripeGroups);
-          prefetch_bytes(blocks,
-                         (row + Tile::kRows) * row_bytes + group * Tile::kGroupBytes * Tile::kRows,
-                         num_groups * Tile::kGroupBytes * Tile::kRows, rows * row_bytes);
-          tile.load_rows(blocks + group * Tile::kGroupBytes, row_offset, num_groups);
-          tile.accumulate(num_tokens, {.out = out + token * out_stride + row,
-                                       .out_stride = out_stride,
-                                       .num_rows = num_rows,
-                                       .scales = activations.scales + token * groups + group,
-                                       .scales_stride = groups,
-                                       .num_groups = num_groups,
-                                       .is_first = group == 0,
-                                       .slot = group - span,
-                                       .token_slots = span_groups});
-        }
-      }
+      const Span span = {.first_group = group,
+                         .num_groups = smaller(groups - group, span_groups),
+                         .first_token = token,
+                         .num_tokens = smaller(activations.tokens - token, tile_tokens),
+                         .slots_per_token = span_groups};
+      prepare_values(activations, span, &tile);
+      for (std::size_t row = 0; row < rows; row += Tile::kRows)
+        multiply_rows(blocks, row, rows, activations, span, out, out_stride, &tile);
     }
-  }
+    group += span_groups;
+  } while (group < groups);
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 //
 // kernels_scalar.cpp is the specification in code; every other table must give the same bytes for
 // the same input, whatever the sizes. Nothing here allocates, throws, prints or touches globals;
-// all functions are thread-safe. Pointers need no alignment. Inputs are readable for exactly the
-// stated extent and not one byte more. Outputs must not overlap inputs unless an op says "in
-// place". Counts may be zero.
+// all functions are thread-safe. Pointers need the alignment of their element type only. Inputs are
+// readable for exactly the stated extent and not one byte more. Outputs must not overlap inputs
+// unless an op says "in place". Counts may be zero.
 //
 // Float arithmetic is IEEE single precision, round to nearest even, no contraction: a multiply-add
 // is fused exactly where this file says fma. Sums over elements use a fixed shape, "16 lanes": lane

@@ -36,6 +36,12 @@ void feed(Transformer& transformer, const Replacements& replacements,
   }
 }
 
+// The logits of one row that stand for tokens: an embedding padded to a round size has more rows
+// than the tokenizer has tokens.
+std::span<const float> token_logits(const Model& model, const float* logits) {
+  return {logits, model.tokenizer().vocabulary_size()};
+}
+
 // The greedy next token of each residual row (rows, embedding).
 std::vector<TokenId> greedy_tokens(Transformer& transformer, const Replacements& replacements,
                                    std::size_t rows, const float* x) {
@@ -47,7 +53,8 @@ std::vector<TokenId> greedy_tokens(Transformer& transformer, const Replacements&
     const std::size_t count = std::min(chunk, rows - first);
     transformer.logits(count, x + first * h.embedding, replacements, logits.data());
     for (std::size_t i = 0; i < count; ++i)
-      tokens.push_back(greedy_token({logits.data() + i * h.vocabulary, h.vocabulary}));
+      tokens.push_back(
+          greedy_token(token_logits(transformer.model(), logits.data() + i * h.vocabulary)));
   }
   return tokens;
 }
@@ -99,7 +106,7 @@ std::vector<TokenId> generate(Transformer& transformer, const Replacements& repl
   feed(transformer, replacements, prompt, cache, row);
   while (generated.size() < max_tokens) {
     transformer.logits(1, row.data(), replacements, logits.data());
-    const TokenId token = sampler.sample(logits, generated.size());
+    const TokenId token = sampler.sample(token_logits(model, logits.data()), generated.size());
     if (model.tokenizer().is_end_of_generation(token)) break;
     generated.push_back(token);
     if (!on_token(token) || generated.size() == max_tokens) break;

@@ -19,18 +19,14 @@ double log_sum_exp(const kernels::KernelTable& table, std::span<const float> log
          kernels::log_f64(table.sum_exp(logits.data(), logits.size(), largest));
 }
 
-void Scorer::visit_logits(const float* x, std::span<const std::size_t> rows,
-                          const Replacements& replacements,
+void Scorer::visit_logits(const float* x, std::size_t rows, const Replacements& replacements,
                           const std::function<void(std::size_t, std::span<const float>)>& visit) {
   const Hyperparameters& h = transformer_.model().parameters();
   const std::size_t chunk = std::clamp<std::size_t>(kLogitFloats / h.vocabulary, 1, 1024);
-  for (std::size_t first = 0; first < rows.size(); first += chunk) {
-    const std::size_t count = std::min(chunk, rows.size() - first);
-    rows_.resize(count * h.embedding);
-    for (std::size_t i = 0; i < count; ++i)
-      std::copy_n(x + rows[first + i] * h.embedding, h.embedding, rows_.data() + i * h.embedding);
+  for (std::size_t first = 0; first < rows; first += chunk) {
+    const std::size_t count = std::min(chunk, rows - first);
     logits_.resize(count * h.vocabulary);
-    transformer_.logits(count, rows_.data(), replacements, logits_.data());
+    transformer_.logits(count, x + first * h.embedding, replacements, logits_.data());
     parallel_for(transformer_.options().threads, count, [&](IndexRange range) {
       for (std::size_t i = range.begin; i < range.end; ++i)
         visit(first + i, {logits_.data() + i * h.vocabulary, h.vocabulary});
@@ -40,19 +36,22 @@ void Scorer::visit_logits(const float* x, std::span<const std::size_t> rows,
 
 void Scorer::log_probabilities(const float* x, std::span<const TokenQuery> queries,
                                const Replacements& replacements, std::span<double> out) {
-  std::vector<std::size_t> rows;
+  const std::size_t width = transformer_.model().parameters().embedding;
+  std::vector<float> rows;
   std::vector<std::size_t> first_query;  // of each distinct row
   for (std::size_t i = 0; i < queries.size(); ++i) {
-    if (!rows.empty() && rows.back() == queries[i].row) continue;
-    rows.push_back(queries[i].row);
+    if (i > 0 && queries[i].row == queries[i - 1].row) continue;
+    rows.insert(rows.end(), x + queries[i].row * width, x + (queries[i].row + 1) * width);
     first_query.push_back(i);
   }
+  const std::size_t num_rows = first_query.size();
   first_query.push_back(queries.size());
-  visit_logits(x, rows, replacements, [&](std::size_t row, std::span<const float> logits) {
-    const double total = log_sum_exp(transformer_.table(), logits);
-    for (std::size_t i = first_query[row]; i < first_query[row + 1]; ++i)
-      out[i] = static_cast<double>(logits[static_cast<std::size_t>(queries[i].token)]) - total;
-  });
+  visit_logits(
+      rows.data(), num_rows, replacements, [&](std::size_t row, std::span<const float> logits) {
+        const double total = log_sum_exp(transformer_.table(), logits);
+        for (std::size_t i = first_query[row]; i < first_query[row + 1]; ++i)
+          out[i] = static_cast<double>(logits[static_cast<std::size_t>(queries[i].token)]) - total;
+      });
 }
 
 std::vector<std::vector<double>> score_sequences(Transformer& transformer,

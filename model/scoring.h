@@ -25,15 +25,13 @@ class Scorer {
   void log_probabilities(const float* x, std::span<const TokenQuery> queries,
                          const Replacements& replacements, std::span<double> out);
 
-  // Calls visit(i, logits of rows[i]) once for each i, possibly from several threads; the span
-  // (vocabulary) is valid during the call.
-  void visit_logits(const float* x, std::span<const std::size_t> rows,
-                    const Replacements& replacements,
+  // Calls visit(i, logits of row i) once for each row of x (rows, embedding), possibly from several
+  // threads; the span (vocabulary) is valid during the call.
+  void visit_logits(const float* x, std::size_t rows, const Replacements& replacements,
                     const std::function<void(std::size_t, std::span<const float>)>& visit);
 
  private:
   Transformer& transformer_;
-  std::vector<float> rows_;
   std::vector<float> logits_;
 };
 

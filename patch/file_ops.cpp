@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "core/atomic_file.h"
 #include "core/format.h"
@@ -30,6 +32,11 @@ std::string path_of(int handle) {
 
 class SystemFileOps : public FileOps {
  public:
+  std::string resolve_links(const std::string& path) override {
+    std::error_code failed;
+    const std::filesystem::path resolved = std::filesystem::canonical(path, failed);
+    return failed ? path : resolved.string();
+  }
   Result<int> open_locked(const std::string& path) override {
     BANKAI_ASSIGN_OR_RETURN(const int handle, open(path, O_RDWR));
     if (::flock(handle, LOCK_EX | LOCK_NB) == 0) return handle;

@@ -19,6 +19,8 @@ class FileOps {
   FileOps& operator=(const FileOps&) = delete;
   virtual ~FileOps() = default;
 
+  // The path without symbolic links; as it is if that cannot be told.
+  virtual std::string resolve_links(const std::string& path) = 0;
   // Opens an existing file for reading and writing and locks it against other processes' edits
   // until it is closed. kIo also if another process holds the lock.
   virtual Result<int> open_locked(const std::string& path) = 0;

@@ -1,8 +1,6 @@
 #include "patch/in_place_edit.h"
 
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <vector>
 
 #include "core/format.h"
@@ -11,13 +9,7 @@
 namespace bankai::patch {
 namespace {
 
-// Journals lie beside the file itself, whichever link leads to it.
-std::string resolve(const std::string& path) {
-  std::error_code failed;
-  const std::filesystem::path resolved = std::filesystem::canonical(path, failed);
-  return failed ? path : resolved.string();
-}
-
+// Beside the file itself, whichever link leads to it: `path` is without links.
 std::string journal_of(const std::string& path) { return path + ".bankai-journal"; }
 std::string temporary_of(const std::string& path) { return path + ".bankai-journal.tmp"; }
 
@@ -115,11 +107,11 @@ Status remove_journal(const std::string& path, FileOps& ops) {
 }  // namespace
 
 bool edit_pending(const std::string& path, FileOps& ops) {
-  return ops.exists(journal_of(resolve(path)));
+  return ops.exists(journal_of(ops.resolve_links(path)));
 }
 
 Result<InPlaceEdit> InPlaceEdit::open(const std::string& path, FileOps& ops) {
-  std::string resolved = resolve(path);
+  std::string resolved = ops.resolve_links(path);
   BANKAI_ASSIGN_OR_RETURN(const int handle, ops.open_locked(resolved));
   InPlaceEdit edit(&ops, std::move(resolved), handle);
   BANKAI_RETURN_IF_ERROR(edit.undo_interrupted());

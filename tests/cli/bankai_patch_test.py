@@ -183,6 +183,7 @@ class PatchProgram(unittest.TestCase):
         for arguments in ([], ["apply"], ["apply", self.model], ["unknown"], ["info"],
                           ["info", self.patch, self.patch], ["apply", self.model, self.patch],
                           ["apply", self.model, self.patch, "-o", "x", "--in-place"],
+                          ["apply", self.model, self.patch, "-o", "-"],
                           ["convert", self.patch], ["convert", self.patch, "-o", "x.txt"],
                           ["info", self.patch, "--wrong"]):
             self.run_program(*arguments, code=2)

@@ -68,6 +68,7 @@ class DisturbedFileOps : public FileOps {
  public:
   DisturbedFileOps(Disturbance disturbance, int step) : disturbance_(disturbance), left_(step) {}
 
+  std::string resolve_links(const std::string& path) override { return real_.resolve_links(path); }
   Result<int> open_locked(const std::string& path) override { return real_.open_locked(path); }
   Result<int> open_to_read(const std::string& path) override { return real_.open_to_read(path); }
   Result<int> create(const std::string& path) override {

@@ -56,6 +56,7 @@ class SimulatedDisk : public FileOps {
     }
   }
 
+  std::string resolve_links(const std::string& path) override { return path; }
   Result<int> open_locked(const std::string& path) override { return open_to_read(path); }
   Result<int> open_to_read(const std::string& path) override {
     if (!exists(path)) return make_error(ErrorCode::kIo, "%s: not there", path.c_str());

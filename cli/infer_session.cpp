@@ -1,0 +1,39 @@
+#include "cli/infer_session.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/format.h"
+#include "core/mapped_file.h"
+#include "model/parallel.h"
+
+namespace bankai::cli {
+
+void InferSession::note(const std::string& text) {
+  if (options.verbose) std::fprintf(stderr, "%s: %s\n", line.program().c_str(), text.c_str());
+}
+
+Result<std::unique_ptr<InferSession>> open_session(const CommandLine& line, InferOptions options) {
+  BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
+  BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
+  auto session = std::make_unique<InferSession>(line, std::move(options));
+  const Stopwatch clock;
+  BANKAI_ASSIGN_OR_RETURN(session->model, load_model(session->options.model));
+  BANKAI_ASSIGN_OR_RETURN(session->patches,
+                          load_patches(session->options.patches, *session->model, line.force(),
+                                       [&](const std::string& text) { session->warn(text); }));
+  model::ForwardOptions forward = model::forward_options(session->options.activations, threads);
+  if (session->options.kv) forward.kv = *session->options.kv;
+  session->transformer = std::make_unique<model::Transformer>(*session->model, *table, forward);
+  session->note(
+      format("loaded in %.3f s; %d threads, %s kernels", clock.seconds(), threads, table->name));
+  return session;
+}
+
+Result<std::string> read_text(const InferOptions& options) {
+  if (options.prompt) return *options.prompt;
+  return read_file(*options.file);
+}
+
+}  // namespace bankai::cli

@@ -1,0 +1,26 @@
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/infer_jobs.h"
+#include "cli/json_output.h"
+#include "model/gguf_file.h"
+#include "model/tokenizer.h"
+
+namespace bankai::cli {
+
+Status infer_tokenize(const CommandLine& line, const InferOptions& options) {
+  BANKAI_ASSIGN_OR_RETURN(const model::GgufFile file, model::GgufFile::open(options.model));
+  BANKAI_ASSIGN_OR_RETURN(const model::Tokenizer tokenizer, model::Tokenizer::from_gguf(file));
+  BANKAI_ASSIGN_OR_RETURN(const std::string text, read_text(options));
+  const std::vector<model::TokenId> tokens = tokenizer.encode(text, options.parse_special);
+  if (line.json()) {
+    print_json_line(nlohmann::ordered_json{{"tokens", tokens}});
+    return {};
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) std::cout << (i > 0 ? " " : "") << tokens[i];
+  std::cout << '\n';
+  return {};
+}
+
+}  // namespace bankai::cli

@@ -1,0 +1,41 @@
+#include "kernels/cpu_features.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace bankai::kernels {
+namespace {
+
+// What Linux reports, which leaves out what it does not save for programs.
+std::set<std::string> system_flags() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.rfind("flags", 0) != 0) continue;
+    std::istringstream words(line.substr(line.find(':') + 1));
+    std::set<std::string> flags;
+    for (std::string word; words >> word;) flags.insert(word);
+    return flags;
+  }
+  return {};
+}
+
+TEST(CpuFeatures, AgreeWithTheSystem) {
+  const std::set<std::string> flags = system_flags();
+  if (flags.empty()) GTEST_SKIP() << "no flags in /proc/cpuinfo";
+  const auto all = [&](std::initializer_list<const char*> names) {
+    for (const char* name : names)
+      if (flags.count(name) == 0) return false;
+    return true;
+  };
+  EXPECT_EQ((cpu_features() & kCpuAvx2) != 0, all({"avx2", "fma", "f16c"}));
+  EXPECT_EQ((cpu_features() & kCpuAvx512) != 0,
+            all({"avx512f", "avx512bw", "avx512dq", "avx512vl"}));
+}
+
+}  // namespace
+}  // namespace bankai::kernels

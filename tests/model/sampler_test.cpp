@@ -1,0 +1,157 @@
+#include "model/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <vector>
+
+#include "core/counter_rng.h"
+
+namespace bankai::model {
+namespace {
+
+// Everything kept, so that a test can switch one filter on.
+SamplingOptions open_options() { return {1.0, 0, 1.0, 0.0, 1}; }
+
+std::vector<float> random_logits(std::size_t count, std::uint64_t seed) {
+  const CounterRng rng(seed);
+  std::vector<float> logits;
+  for (std::size_t i = 0; i < count; ++i)
+    logits.push_back(static_cast<float>(8.0 * rng.uniform(i) - 4.0));
+  return logits;
+}
+
+std::map<TokenId, std::size_t> draw(const SamplingOptions& options,
+                                    const std::vector<float>& logits, std::size_t draws) {
+  Sampler sampler(options);
+  std::map<TokenId, std::size_t> counts;
+  for (std::size_t step = 0; step < draws; ++step) ++counts[sampler.sample(logits, step)];
+  return counts;
+}
+
+TEST(Sampler, GreedyTakesTheLikeliestAndTheLowestIdAmongEquals) {
+  EXPECT_EQ(greedy_token(std::vector<float>{-3.0F, 2.0F, 1.0F, 2.0F}), 1);
+  EXPECT_EQ(greedy_token(std::vector<float>{5.0F}), 0);
+  SamplingOptions options = open_options();
+  options.temperature = 0.0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const std::vector<float> logits = random_logits(300, seed);
+    const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    EXPECT_EQ(greedy_token(logits), best);
+    EXPECT_EQ(Sampler(options).sample(logits, seed), best);
+  }
+}
+
+TEST(Sampler, DrawsWithTheProbabilitiesOfTheTemperature) {
+  constexpr std::size_t kDraws = 40000;
+  const std::vector<float> logits = {1.0F, -1.0F, 0.5F, 2.0F, 0.0F};
+  for (const double temperature : {0.5, 1.0, 3.0}) {
+    SamplingOptions options = open_options();
+    options.temperature = temperature;
+    auto counts = draw(options, logits, kDraws);
+    double total = 0.0;
+    for (const float logit : logits) total += std::exp(static_cast<double>(logit) / temperature);
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      const double p = std::exp(static_cast<double>(logits[i]) / temperature) / total;
+      // Five standard deviations.
+      EXPECT_NEAR(static_cast<double>(counts[static_cast<TokenId>(i)]), p * kDraws,
+                  5.0 * std::sqrt(p * (1.0 - p) * kDraws))
+          << "token " << i << " at temperature " << temperature;
+    }
+  }
+}
+
+TEST(Sampler, IsAFunctionOfSeedStepAndLogits) {
+  const std::vector<float> logits = random_logits(100, 1);
+  SamplingOptions options = open_options();
+  options.temperature = 5.0;
+  Sampler first(options);
+  Sampler second(options);
+  std::vector<TokenId> forward, backward;
+  for (std::uint64_t step = 0; step < 50; ++step) forward.push_back(first.sample(logits, step));
+  for (std::uint64_t step = 50; step-- > 0;) backward.push_back(second.sample(logits, step));
+  std::reverse(backward.begin(), backward.end());
+  EXPECT_EQ(forward, backward);
+  options.seed = 2;
+  Sampler other(options);
+  std::vector<TokenId> different;
+  for (std::uint64_t step = 0; step < 50; ++step) different.push_back(other.sample(logits, step));
+  EXPECT_NE(forward, different);
+}
+
+TEST(Sampler, TopKKeepsTheLikeliest) {
+  const std::vector<float> logits = random_logits(50, 3);
+  std::vector<TokenId> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](TokenId a, TokenId b) {
+    return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
+  });
+  SamplingOptions options = open_options();
+  options.temperature = 100.0;  // nearly uniform among those kept
+  for (const std::size_t k : {1U, 2U, 7U, 49U, 50U, 1000U, 0U}) {
+    options.top_k = k;
+    const auto counts = draw(options, logits, 4000);
+    const std::size_t kept = k == 0 ? 50 : std::min<std::size_t>(k, 50);
+    EXPECT_EQ(counts.size(), kept) << k;
+    for (std::size_t i = 0; i < kept; ++i) EXPECT_TRUE(counts.contains(order[i])) << k;
+  }
+}
+
+TEST(Sampler, TopKTakesTheLowestIdsAmongEquals) {
+  SamplingOptions options = open_options();
+  options.top_k = 3;
+  const auto counts = draw(options, std::vector<float>(10, 1.5F), 500);
+  ASSERT_EQ(counts.size(), 3U);
+  EXPECT_EQ(counts.rbegin()->first, 2);
+}
+
+TEST(Sampler, TopPKeepsTheTokenThatCrossesIt) {
+  // Probabilities 0.5, 0.25, 0.125, 0.125.
+  const auto logit = [](double p) { return static_cast<float>(std::log(p)); };
+  const std::vector<float> logits = {logit(0.125), logit(0.5), logit(0.125), logit(0.25)};
+  SamplingOptions options = open_options();
+  const auto kept = [&](double top_p) {
+    options.top_p = top_p;
+    return draw(options, logits, 2000).size();
+  };
+  EXPECT_EQ(kept(0.0), 1U);
+  EXPECT_EQ(kept(0.49), 1U);
+  EXPECT_EQ(kept(0.51), 2U);
+  EXPECT_EQ(kept(0.74), 2U);
+  EXPECT_EQ(kept(0.76), 3U);
+  EXPECT_EQ(kept(0.99), 4U);
+  EXPECT_EQ(kept(1.0), 4U);
+}
+
+TEST(Sampler, MinPIsRelativeToTheLikeliestAndComesBeforeTheTemperature) {
+  const auto logit = [](double p) { return static_cast<float>(std::log(p)); };
+  const std::vector<float> logits = {logit(0.5), logit(0.25), logit(0.125), logit(0.0625)};
+  for (const double temperature : {0.7, 10.0}) {
+    SamplingOptions options = open_options();
+    options.temperature = temperature;
+    const auto kept = [&](double min_p) {
+      options.min_p = min_p;
+      return draw(options, logits, 3000).size();
+    };
+    EXPECT_EQ(kept(0.12), 4U);
+    EXPECT_EQ(kept(0.13), 3U);
+    EXPECT_EQ(kept(0.26), 2U);
+    EXPECT_EQ(kept(1.0), 1U);
+  }
+}
+
+TEST(Sampler, EveryDrawIsAToken) {
+  SamplingOptions options;  // the defaults
+  Sampler sampler(options);
+  const std::vector<float> wild = {std::numeric_limits<float>::lowest(), 0.0F,
+                                   std::numeric_limits<float>::max(),
+                                   -std::numeric_limits<float>::infinity()};
+  for (std::uint64_t step = 0; step < 100; ++step) EXPECT_EQ(sampler.sample(wild, step), 2);
+}
+
+}  // namespace
+}  // namespace bankai::model
