@@ -28,7 +28,8 @@ constexpr Command kCommands[] = {
     {"diff", "BASE.gguf MODIFIED.gguf -o PATCH", 2, 2, patch_diff},
     {"compose", "PATCH PATCH... -o PATCH", 1, kAnyNumber, patch_compose},
     {"convert", "PATCH -o PATCH [-m MODEL.gguf]", 1, 1, patch_convert},
-    {"validate", "PATCH... [-m MODEL.gguf] [--budget-bytes N]", 1, kAnyNumber, patch_validate},
+    {"validate", "PATCH... [-m MODEL.gguf [--probes FILE]] [--budget-bytes N]", 1, kAnyNumber,
+     patch_validate},
     {"info", "PATCH", 1, 1, patch_info},
     {"overlap", "PATCH PATCH...", 2, kAnyNumber, patch_overlap},
 };
@@ -56,6 +57,7 @@ Status run(CommandLine& line, int argc, const char* const* argv) {
       "in-place", po::bool_switch(),
       "change the model file itself, safely: old or new at any time")(
       "model,m", po::value<std::string>(), "model to check against, or to bind to")(
+      "probes", po::value<std::string>(), "probes that the patch must improve to be valid")(
       "budget-bytes", po::value<std::string>(), "largest binary size that is valid")(
       "command", po::value<std::string>(), "one of the commands above (no option name needed)")(
       "file", po::value<std::vector<std::string>>()->default_value({}, ""),

@@ -8,6 +8,7 @@
 #include "bfs/search.h"
 #include "bfs/search_digest.h"
 #include "cli/interrupt.h"
+#include "cli/patch_loading.h"
 #include "cli/progress.h"
 #include "cli/search_options.h"
 #include "cli/search_output.h"
@@ -50,7 +51,7 @@ Result<Setup> set_up(const CommandLine& line, int default_threads) {
   BANKAI_ASSIGN_OR_RETURN(const kernels::ActivationMode mode, read_activation_mode(line));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(default_threads));
   BANKAI_ASSIGN_OR_RETURN(setup.table, line.kernel());
-  BANKAI_ASSIGN_OR_RETURN(setup.model, model::Model::load(line.get<std::string>("model")));
+  BANKAI_ASSIGN_OR_RETURN(setup.model, load_model(line.get<std::string>("model")));
   BANKAI_ASSIGN_OR_RETURN(setup.options, read_search_options(line, *setup.model));
   BANKAI_ASSIGN_OR_RETURN(setup.data, read_search_data(line));
   setup.forward = model::forward_options(mode, threads);

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/json_output.h"
 #include "cli/patch_commands.h"
 #include "cli/patch_weights.h"
 #include "core/format.h"
@@ -83,7 +84,7 @@ void report(const CommandLine& line, const std::string& output, std::size_t num_
     bits += static_cast<std::uint64_t>(patch::count_ones(edit.mask));
   const char* verb = direction == Direction::kApply ? "applied" : "reverted";
   if (line.json())
-    print_json(nlohmann::ordered_json{
+    print_json_line(nlohmann::ordered_json{
         {"output", output}, {"patches", num_patches}, {"bits_changed", bits}, {"done", verb}});
   else
     std::cout << format("%s: %zu %s %s, %llu bits changed\n", output.c_str(), num_patches,

@@ -2,7 +2,6 @@
 // of which there are as many as the table in bankai_patch.cpp says; results go to standard output.
 #pragma once
 
-#include <iostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,11 +33,6 @@ inline Overwrite overwrite_mode(const CommandLine& line) {
 }
 // A line on standard error, unless --quiet.
 void remark(const CommandLine& line, const std::string& text);
-// One JSON object (of nlohmann's kind) on standard output, as one line.
-template <typename Json>
-void print_json(const Json& object) {
-  std::cout << object.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
-}
 // What `info` says of a patch, as text or as JSON; `output` is the file it went to, if any.
 void print_info_text(const patch::Patch& patch);
 void print_info_json(const patch::Patch& patch, const std::string& output = "");

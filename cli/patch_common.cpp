@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/json_output.h"
 #include "cli/patch_commands.h"
 #include "core/format.h"
 #include "core/sha256.h"
@@ -85,7 +86,7 @@ void print_info_json(const patch::Patch& patch, const std::string& output) {
                  {"tensors", Json::array()}});
   for (const TensorAddress tensor : patch.flips.tensors())
     object["tensors"].push_back(describe_tensor(patch, tensor));
-  print_json(object);
+  print_json_line(object);
 }
 
 void print_info_text(const patch::Patch& patch) {

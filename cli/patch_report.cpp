@@ -1,13 +1,19 @@
 // bankai-patch info, overlap and validate: commands that look at patches.
+#include <algorithm>
 #include <iostream>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
+#include "bfs/held_out.h"
+#include "cli/json_output.h"
 #include "cli/parse.h"
 #include "cli/patch_commands.h"
+#include "cli/patch_loading.h"
 #include "cli/patch_weights.h"
+#include "cli/proof_report.h"
 #include "core/format.h"
+#include "model/parallel.h"
 #include "patch/algebra.h"
 #include "patch/patch_binary.h"
 #include "patch/patch_file.h"
@@ -63,6 +69,23 @@ void print_pair_text(const Json& pair) {
           tensor["flips_second"].get<std::uint64_t>(), tensor["common_bits"].get<std::uint64_t>());
 }
 
+// All patches together, on probes: generated answers without and with them.
+Result<bfs::HeldOutResult> prove(const CommandLine& line, Files files) {
+  BANKAI_ASSIGN_OR_RETURN(const auto model, load_model(line.get<std::string>("model")));
+  BANKAI_ASSIGN_OR_RETURN(const PatchStack stack,
+                          load_patches(files, *model, line.force(),
+                                       [&](const std::string& text) { remark(line, text); }));
+  BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
+  BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
+  BANKAI_ASSIGN_OR_RETURN(bfs::DataSet data, bfs::read_data_set(line.get<std::string>("probes")));
+  model::Transformer transformer(*model, *table,
+                                 model::forward_options(kernels::ActivationMode::kA16, threads));
+  const std::size_t context = std::min<std::size_t>(512, model->parameters().context);
+  BANKAI_ASSIGN_OR_RETURN(bfs::HeldOut probes,
+                          bfs::HeldOut::create(transformer, {{std::move(data), 1.0}}, context));
+  return probes.compare(stack.overlay, {});
+}
+
 // What validate finds about one patch; `problem` is empty if all is well.
 struct Verdict {
   Json object;
@@ -111,13 +134,15 @@ Status patch_overlap(const CommandLine& line, Files files) {
       pairs.push_back(describe_pair(patches[i], patches[j], table));
     }
   if (line.json())
-    print_json(Json{{"pairs", pairs}});
+    print_json_line(Json{{"pairs", pairs}});
   else
     for (const Json& pair : pairs) print_pair_text(pair);
   return {};
 }
 
 Status patch_validate(const CommandLine& line, Files files) {
+  if (line.has("probes") && !line.has("model"))
+    return make_error(ErrorCode::kUsage, "--probes needs --model MODEL.gguf");
   std::optional<PatchWeights> weights;
   if (line.has("model")) {
     BANKAI_ASSIGN_OR_RETURN(PatchWeights opened,
@@ -143,7 +168,16 @@ Status patch_validate(const CommandLine& line, Files files) {
                 << '\n';
     list.push_back(std::move(verdict.object));
   }
-  if (line.json()) print_json(Json{{"valid", first_problem.empty()}, {"patches", std::move(list)}});
+  Json result = {{"valid", first_problem.empty()}, {"patches", std::move(list)}};
+  if (first_problem.empty() && line.has("probes")) {
+    BANKAI_ASSIGN_OR_RETURN(const bfs::HeldOutResult proof, prove(line, files));
+    if (!proof.generalises())
+      first_problem = line.get<std::string>("probes") + ": the patch does not improve them";
+    result["valid"] = first_problem.empty();
+    result["probes"] = Json::parse(proof_json(proof));
+    if (!line.json()) print_proof("probes", proof);
+  }
+  if (line.json()) print_json_line(result);
   if (!first_problem.empty())
     return make_error(ErrorCode::kVerification, "%s", first_problem.c_str());
   return {};

@@ -5,85 +5,38 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/json_output.h"
+#include "cli/proof_report.h"
 #include "core/format.h"
 #include "patch/patch_binary.h"
 
 namespace bankai::cli {
-namespace {
-
 using Json = nlohmann::ordered_json;
-
-Json interval_json(std::size_t successes, std::size_t trials) {
-  const bfs::Interval interval = bfs::wilson_interval(successes, trials);
-  return {interval.low, interval.high};
-}
-
-Json proof_json(const bfs::HeldOutResult& proof) {
-  Json json;
-  if (proof.num_probes == 0) {
-    json = {
-        {"before", proof.score_before}, {"after", proof.score_after}, {"fixed", 0}, {"broken", 0}};
-  } else {
-    json = {{"before", proof.correct_before},
-            {"after", proof.correct_after},
-            {"fixed", proof.fixed.size()},
-            {"broken", proof.broken.size()},
-            {"num_probes", proof.num_probes},
-            {"before_interval", interval_json(proof.correct_before, proof.num_probes)},
-            {"after_interval", interval_json(proof.correct_after, proof.num_probes)},
-            {"fixed_names", proof.fixed},
-            {"broken_names", proof.broken}};
-  }
-  json["score_before"] = proof.score_before;
-  json["score_after"] = proof.score_after;
-  return json;
-}
-
-std::string percent_text(std::size_t successes, std::size_t trials) {
-  const bfs::Interval interval = bfs::wilson_interval(successes, trials);
-  const double share =
-      trials > 0 ? static_cast<double>(successes) / static_cast<double>(trials) : 0.0;
-  return format("%.1f %% [%.1f, %.1f]", 100.0 * share, 100.0 * interval.low, 100.0 * interval.high);
-}
-
-void print_proof(const char* title, const bfs::HeldOutResult& proof) {
-  if (proof.num_probes > 0) {
-    std::cout << format("%-10s %zu -> %zu of %zu right (fixed %zu, broken %zu)\n", title,
-                        proof.correct_before, proof.correct_after, proof.num_probes,
-                        proof.fixed.size(), proof.broken.size());
-    std::cout << format("%-10s %s -> %s\n", "",
-                        percent_text(proof.correct_before, proof.num_probes).c_str(),
-                        percent_text(proof.correct_after, proof.num_probes).c_str());
-  }
-  std::cout << format("%-10s mean log-probability %.4f -> %.4f nats\n",
-                      proof.num_probes > 0 ? "" : title, proof.score_before, proof.score_after);
-}
-
-}  // namespace
 
 void print_report(const SearchReport& report, bool json, const std::string& output) {
   const std::uint64_t bits =
       patch::count_flipped_bits(report.patch.flips, report.patch.base.shapes).bits;
   const std::size_t bytes = patch::binary_size_bytes(report.patch);
   if (json) {
-    Json object = {{"flips", report.patch.flips.size()},
-                   {"bits", bits},
-                   {"patch_bytes", bytes},
-                   {"bound_bits", patch::bound_bits(report.patch)},
-                   {"fitness", report.fitness.fitness},
-                   {"target_before", report.target_before},
-                   {"target_after", report.target_after},
-                   {"control_before", report.control_before},
-                   {"control_after", report.control_after},
-                   {"heldout", report.held_out ? proof_json(*report.held_out) : Json(nullptr)},
-                   {"controls", report.controls ? proof_json(*report.controls) : Json(nullptr)},
-                   {"forward_tokens", report.forward_tokens},
-                   {"seconds", report.seconds},
-                   {"ranks", report.ranks},
-                   {"threads", report.threads},
-                   {"kernel", report.kernel},
-                   {"output", output}};
-    std::cout << object.dump() << '\n';
+    Json object = {
+        {"flips", report.patch.flips.size()},
+        {"bits", bits},
+        {"patch_bytes", bytes},
+        {"bound_bits", patch::bound_bits(report.patch)},
+        {"fitness", report.fitness.fitness},
+        {"target_before", report.target_before},
+        {"target_after", report.target_after},
+        {"control_before", report.control_before},
+        {"control_after", report.control_after},
+        {"heldout", report.held_out ? Json::parse(proof_json(*report.held_out)) : Json(nullptr)},
+        {"controls", report.controls ? Json::parse(proof_json(*report.controls)) : Json(nullptr)},
+        {"forward_tokens", report.forward_tokens},
+        {"seconds", report.seconds},
+        {"ranks", report.ranks},
+        {"threads", report.threads},
+        {"kernel", report.kernel},
+        {"output", output}};
+    print_json_line(object);
     return;
   }
   std::cout << format(

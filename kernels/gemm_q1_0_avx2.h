@@ -93,9 +93,10 @@ class Tile {
   }
 
   void load_rows(const std::uint8_t* weights, const std::size_t* row_offset,
-                 std::size_t /*num_rows*/, std::size_t num_groups) {
+                 std::size_t /*num_rows*/, std::size_t num_groups, UpcomingBytes* upcoming) {
     for (std::size_t group = 0; group < num_groups; ++group) {
       for (std::size_t p = 0; p < kPanels; ++p) {
+        upcoming->prefetch(3);
         const std::uint8_t* block = weights + group * kGroupBytes;
         scales_[group][p] = R::load_scales(block, row_offset + p * R::kRows);
         __m256i words[4];

@@ -108,11 +108,12 @@ inline void build_tables(const std::int8_t* values, GroupTables* tables) {
 
 // weights + row_offset[r] is where the stripe of row r begins.
 inline void load_panel(const std::uint8_t* weights, const std::size_t* row_offset,
-                       std::size_t num_groups, Panel* panel) {
+                       std::size_t num_groups, UpcomingBytes* upcoming, Panel* panel) {
   const std::size_t stripe_bytes = num_groups * kBlockWords * 2;
   for (std::size_t chunk = 0; chunk < stripe_bytes; chunk += 16) {
     // The last piece of 16 bytes may overlap the one before it, but not the end of the row.
     const std::size_t first = chunk + 16 <= stripe_bytes ? chunk : stripe_bytes - 16;
+    upcoming->prefetch(8);
     __m512i low[4];
     __m512i high[4];
     for (std::size_t i = 0; i < 4; ++i) {
@@ -200,9 +201,9 @@ class Tile {
   }
 
   void load_rows(const std::uint8_t* weights, const std::size_t* row_offset, std::size_t num_rows,
-                 std::size_t num_groups) {
+                 std::size_t num_groups, UpcomingBytes* upcoming) {
     for (std::size_t p = 0; p * kPanelRows < num_rows; ++p)
-      load_panel(weights, row_offset + p * kPanelRows, num_groups, &panels_[p]);
+      load_panel(weights, row_offset + p * kPanelRows, num_groups, upcoming, &panels_[p]);
   }
 
   void accumulate(std::size_t num_tokens, const OutputTile& output) const {

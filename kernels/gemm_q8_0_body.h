@@ -48,8 +48,9 @@ class Tile {
   }
 
   void load_rows(const std::uint8_t* weights, const std::size_t* row_offset,
-                 std::size_t /*num_rows*/, std::size_t num_groups) {
+                 std::size_t /*num_rows*/, std::size_t num_groups, UpcomingBytes* upcoming) {
     for (std::size_t b = 0; b < num_groups * kGroupBlocks; ++b) {
+      upcoming->prefetch(9);
       const std::uint8_t* block = weights + b * kBlockBytes;
       scales_[b] = R::load_scales(block, row_offset);
       for (std::size_t half = 0; half < 2; ++half) {

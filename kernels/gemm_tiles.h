@@ -45,15 +45,26 @@ struct OutputTile {
   }
 };
 
-// Asks for bytes [first, first + count) of `from`, as far as they lie before `end`. Called with as
-// many bytes of the next rows as are about to be used of these: a walk over stripes of many rows is
-// not one that the hardware foresees.
-inline void prefetch_bytes(const std::uint8_t* from, std::size_t first, std::size_t count,
-                           std::size_t end) {
-  constexpr std::size_t kLineBytes = 64;
-  for (std::size_t i = first; i < smaller(first + count, end); i += kLineBytes)
-    __builtin_prefetch(from + i, 0, 2);
-}
+// Weights that come next, asked for in small portions while those before them are unpacked: the
+// hardware does not foresee a walk over stripes of many rows, and many requests at once would have
+// to wait for each other.
+class UpcomingBytes {
+ public:
+  UpcomingBytes(const std::uint8_t* begin, const std::uint8_t* end) : next_(begin), end_(end) {}
+
+  void prefetch(std::size_t num_lines) {
+    constexpr std::ptrdiff_t kLineBytes = 64;
+    constexpr int kSecondLevelCache = 2;
+    for (std::size_t i = 0; i < num_lines && next_ < end_; ++i) {
+      __builtin_prefetch(next_, 0, kSecondLevelCache);
+      next_ += end_ - next_ < kLineBytes ? end_ - next_ : kLineBytes;
+    }
+  }
+
+ private:
+  const std::uint8_t* next_;
+  const std::uint8_t* end_;
+};
 
 // The columns and tokens that are prepared together.
 struct Span {
@@ -91,10 +102,15 @@ void multiply_rows(const std::uint8_t* blocks, std::size_t row, std::size_t rows
   do {                   // at least once: without columns the results are zero
     const std::size_t group = span.first_group + done;
     const std::size_t num_groups = smaller(span.num_groups - done, Tile::kStripeGroups);
-    constexpr std::size_t kTileGroupBytes = Tile::kRows * Tile::kGroupBytes;
-    prefetch_bytes(blocks, (row + Tile::kRows) * row_bytes + group * kTileGroupBytes,
-                   num_groups * kTileGroupBytes, rows * row_bytes);
-    tile->load_rows(blocks + group * Tile::kGroupBytes, row_offset, num_rows, num_groups);
+    // As many bytes of the next tile as this stripe has of this one.
+    const auto next_tile = [&](std::size_t groups_before) {
+      const std::size_t first = (row + Tile::kRows) * row_bytes;
+      return blocks +
+             smaller(first + groups_before * Tile::kRows * Tile::kGroupBytes, rows * row_bytes);
+    };
+    UpcomingBytes upcoming(next_tile(group), next_tile(group + num_groups));
+    tile->load_rows(blocks + group * Tile::kGroupBytes, row_offset, num_rows, num_groups,
+                    &upcoming);
     tile->accumulate(span.num_tokens,
                      {.out = out + span.first_token * out_stride + row,
                       .out_stride = out_stride,
@@ -112,8 +128,8 @@ void multiply_rows(const std::uint8_t* blocks, std::size_t row, std::size_t rows
 // Tile has, besides the constants kRows, kStripeGroups, kMaxTokens, kGroupBytes (of weights, per
 // row) and kSlots (token groups that can be prepared, kMaxTokens · kStripeGroups):
 //   set_values(slot, high, low)     prepares 128 activations (low is nullptr for a8)
-//   load_rows(weights, row_offset, num_rows, num_groups)    unpacks a stripe; row_offset has kRows
-//                                   entries, of which the first num_rows differ
+//   load_rows(weights, row_offset, num_rows, num_groups, upcoming)    unpacks a stripe; row_offset
+//                                   has kRows entries, of which the first num_rows differ
 //   accumulate(num_tokens, output)  adds the stripe
 template <typename Tile>
 void multiply_in_tiles(const std::uint8_t* blocks, std::size_t rows, const Activations& activations,

@@ -1,11 +1,9 @@
 #include "tests/bfs/demo_data.h"
 
 #include <algorithm>
-#include <memory>
 #include <stdexcept>
 
 #include "kernels/dispatch.h"
-#include "model/random_model.h"
 #include "tests/support/temp_dir.h"
 
 namespace bankai::bfs {
@@ -17,25 +15,18 @@ T value_or_throw(Result<T> result) {
   return std::move(result).value();
 }
 
-std::unique_ptr<model::Model> make_tiny_model() {
-  constexpr model::ModelShape kShape = {"tiny", 3, 256, 384, 4, 2, 64, 600, true, 256};
-  const testing::TempDir folder;
-  const std::string path = folder.path("tiny.gguf");
-  const Status written = model::write_random_model(kShape, 5, path, Overwrite::kRefuse, nullptr);
-  if (!written.ok()) throw std::runtime_error(written.error().message);
-  return value_or_throw(model::Model::load(path));  // stays mapped when the folder is gone
-}
-
 }  // namespace
 
-const model::Model& demo_model() {
-  static const std::unique_ptr<model::Model> model =
-      value_or_throw(model::Model::load(testing::data_path("demo/bankai-demo-5m.gguf")));
-  return *model;
-}
-
 const model::Model& tiny_model() {
-  static const std::unique_ptr<model::Model> model = make_tiny_model();
+  static const auto model = testing::make_small_model({.name = "tiny",
+                                                       .num_layers = 3,
+                                                       .embedding = 256,
+                                                       .feed_forward = 384,
+                                                       .num_heads = 4,
+                                                       .num_kv_heads = 2,
+                                                       .vocabulary = 600,
+                                                       .context = 256,
+                                                       .tied = true});
   return *model;
 }
 

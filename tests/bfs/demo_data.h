@@ -8,13 +8,12 @@
 
 #include "bfs/probe.h"
 #include "bfs/search_options.h"
-#include "model/model.h"
 #include "model/transformer.h"
+#include "tests/support/small_model.h"
 
 namespace bankai::bfs {
 
-// Loaded once and kept.
-const model::Model& demo_model();
+using testing::demo_model;
 // Random weights, 3 layers, several groups in every row, the head tied to the embedding.
 const model::Model& tiny_model();
 

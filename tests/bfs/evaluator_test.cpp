@@ -172,6 +172,29 @@ TEST(Evaluator, the_state_scores_as_the_model_with_its_bits_flipped) {
   EXPECT_EQ(base, plain_scores(unpatched, rig.objective));
 }
 
+TEST(Evaluator, a_set_of_flips_may_enter_at_its_lowest_half_layer) {
+  for (const Model* model : {&demo_model(), &tiny_model()}) {
+    Rig rig(*model);
+    const std::vector<Flip> all = sample_flips(*model);
+    const std::vector<Flip> state = sample_state(all);
+    rig.set_state(state);
+    for (std::size_t first = 0; first < all.size(); first += 3) {
+      std::vector<Flip> flips = state;
+      HalfLayer lowest = half_layer_of(all[first].tensor);
+      for (std::size_t i = first; i < all.size(); i += 7) {
+        flips.push_back(all[i]);
+        lowest = std::min(lowest, half_layer_of(all[i].tensor));
+      }
+      const model::RowOverlay overlay = make_overlay(*model, flips);
+      const std::vector<double> expected = rig.evaluator.evaluate_overlay(overlay);
+      ASSERT_EQ(rig.evaluator.evaluate_overlay(overlay, lowest), expected);
+      ASSERT_EQ(rig.evaluator.evaluate_overlay(overlay, {0, false}), expected);
+    }
+    EXPECT_EQ(rig.evaluator.evaluate_overlay(make_overlay(*model, state), {1, true}),
+              rig.overlay_scores(state));
+  }
+}
+
 TEST(Evaluator, order_and_company_of_candidates_do_not_matter) {
   Rig rig(tiny_model());
   const std::size_t items = rig.objective.items.size();
@@ -228,7 +251,7 @@ TEST(Evaluator, history_does_not_matter) {
 }
 
 TEST(Evaluator, threads_do_not_matter) {
-  const std::vector<Flip> candidates = sample_flips(tiny_model());
+  const std::vector<Flip> candidates = every(2, sample_flips(tiny_model()));
   for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
     std::vector<double> expected;
     for (const int threads : {1, 2, 3}) {
@@ -311,6 +334,8 @@ TEST(Evaluator, counts_work_in_tokens_and_half_layers) {
   EXPECT_EQ(rig.evaluator.flip_cost({0, Projection::kGate}), 5 * tokens);
   EXPECT_EQ(rig.evaluator.flip_cost({2, Projection::kOutput}), 2 * tokens);
   EXPECT_EQ(rig.evaluator.flip_cost({2, Projection::kDown}), tokens);
+  EXPECT_EQ(rig.evaluator.cost_from({0, false}), 6 * tokens);
+  EXPECT_EQ(rig.evaluator.cost_from({1, true}), 3 * tokens);
 }
 
 TEST(HalfLayer, follows_the_forward_pass) {

@@ -74,6 +74,24 @@ TEST_P(SearchInvariance, a_finished_search_stays_as_it_is) {
   expect_equal_states(again.state, finished, "finished");
 }
 
+// Rounds of more than 512 candidates offer checkpoints in their middle.
+TEST(SearchCheckpoint, a_long_round_goes_on_from_its_middle) {
+  SearchCase search = search_case("exhaustive");
+  search.options.tensors = layer_tensors({5}, {Projection::kUp});  // 768 rows
+  search.options.iterations = 1;
+  search.data.targets = {demo_data("sums.search", 0, 1)};
+  search.data.controls.clear();
+  const SearchOutcome whole = run_case(search);
+  const SearchOutcome stopped = run_case(search, {.stop_at_poll = 20});
+  ASSERT_FALSE(stopped.status.ok());
+  EXPECT_EQ(stopped.state.scored.size(), 512U);
+  ASSERT_EQ(stopped.checkpoints.size(), 1U);
+  expect_equal_states(stopped.checkpoints[0], stopped.state, "the checkpoint and the state");
+  const SearchOutcome resumed = run_case(search, {.ranks = 2, .start = reread(stopped.state)});
+  expect_equal_states(resumed.state, whole.state, "resumed");
+  EXPECT_LT(resumed.polls, whole.polls);
+}
+
 SearchCase with_patience() {
   SearchCase search = search_case("greedy");
   search.name = "patience";

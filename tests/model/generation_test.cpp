@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,7 +44,7 @@ class Generation : public ::testing::Test {
     return {tokens.begin() + static_cast<std::ptrdiff_t>(first), tokens.end()};
   }
 
-  std::unique_ptr<Model> model_;
+  std::shared_ptr<const Model> model_;
   Transformer transformer_;
 };
 

@@ -7,11 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "model/gguf_copy.h"
 #include "tests/model/forward_checks.h"
 #include "tests/support/reference_transformer.h"
 #include "tests/support/small_model.h"
-#include "tests/support/temp_dir.h"
 
 namespace bankai::model {
 namespace {
@@ -94,7 +92,6 @@ TEST(Perplexity, IsWhatTheDefinitionSays) {
 }
 
 TEST(Perplexity, BeginsWithBosWhereTheFileSaysSo) {
-  const bankai::testing::TempDir folder;
   bankai::testing::SmallShape shape;
   shape.add_metadata = [](GgufBuilder& builder) {
     builder.add<bool>("tokenizer.ggml.add_bos_token", true);

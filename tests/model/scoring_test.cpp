@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "tests/model/forward_checks.h"
@@ -42,7 +43,7 @@ class Scoring : public ::testing::Test {
     return x;
   }
 
-  std::unique_ptr<Model> model_;
+  std::shared_ptr<const Model> model_;
   Transformer transformer_;
 };
 

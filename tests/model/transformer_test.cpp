@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -181,7 +182,7 @@ class Invariance : public ::testing::TestWithParam<ForwardOptions> {
     return {begin, begin + static_cast<std::ptrdiff_t>(count * vocabulary())};
   }
 
-  std::unique_ptr<Model> model_;
+  std::shared_ptr<const Model> model_;
   std::vector<TokenId> tokens_;
   std::vector<float> expected_;
 };

@@ -20,10 +20,6 @@ using kernels::TensorType;
 using model::GgufBuilder;
 using model::GgufTensorSpec;
 
-void require(const Status& status) {
-  if (!status.ok()) throw std::runtime_error(status.error().message);
-}
-
 void add_numbers(GgufBuilder& builder, const SmallShape& shape) {
   builder.add_string("general.architecture", "qwen3");
   const std::pair<const char*, std::uint32_t> counts[] = {
@@ -123,36 +119,52 @@ void append_block(TensorType type, const CounterRng& rng, std::uint64_t block, f
   }
 }
 
-Status write_tensor(const GgufTensorSpec& tensor, const CounterRng& rng,
-                    model::GgufTensorSink& sink) {
+void append_tensor(const GgufTensorSpec& tensor, const CounterRng& rng, ByteWriter& out) {
   const bool is_norm = tensor.dims.size() == 1;
   const float mean = is_norm ? 1.0F : 0.0F;
   const float spread = is_norm ? 0.2F : 1.5F / std::sqrt(static_cast<float>(tensor.dims[0]));
-  ByteWriter bytes;
-  for (std::uint64_t block = 0; bytes.size() < sink.remaining(); ++block)
-    append_block(tensor.type, rng, block, mean, spread, bytes);
-  return sink.write(bytes.bytes());
+  const std::size_t end = out.size() + *model::tensor_bytes(tensor.type, tensor.dims);
+  for (std::uint64_t block = 0; out.size() < end; ++block)
+    append_block(tensor.type, rng, block, mean, spread, out);
 }
 
 }  // namespace
 
-void write_small_model(const SmallShape& shape, const std::string& path) {
+std::vector<std::byte> small_model_bytes(const SmallShape& shape) {
+  constexpr std::size_t kAlignment = 32;  // where a file names no other
   GgufBuilder builder;
   add_numbers(builder, shape);
   add_tokenizer(builder, shape);
   const std::vector<GgufTensorSpec> tensors = list_tensors(shape);
   for (const GgufTensorSpec& tensor : tensors) builder.add_tensor(tensor);
-  require(builder.write(path, Overwrite::kReplace, [&](std::size_t i, model::GgufTensorSink& sink) {
-    return write_tensor(tensors[i], CounterRng(shape.seed, i), sink);
-  }));
+  const auto header = builder.header();
+  if (!header.ok()) throw std::runtime_error(header.error().message);
+  ByteWriter file;
+  file.write_bytes(*header);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    append_tensor(tensors[i], CounterRng(shape.seed, i), file);
+    file.write_zeros((kAlignment - file.size() % kAlignment) % kAlignment);
+  }
+  return std::move(file).bytes();
 }
 
-std::unique_ptr<model::Model> make_small_model(const SmallShape& shape) {
-  const TempDir folder;
-  write_small_model(shape, folder.path("small.gguf"));
-  auto loaded = model::Model::load(folder.path("small.gguf"));
-  if (!loaded.ok()) throw std::runtime_error(shape.name + ": " + loaded.error().message);
-  return std::move(loaded).value();
+std::shared_ptr<const model::Model> model_of_bytes(std::vector<std::byte> bytes) {
+  struct Owner {
+    std::vector<std::byte> bytes;
+    std::unique_ptr<model::Model> model;
+  };
+  const auto owner = std::make_shared<Owner>();
+  owner->bytes = std::move(bytes);
+  auto file = model::GgufFile::parse(owner->bytes, "small.gguf");
+  if (!file.ok()) throw std::runtime_error(file.error().message);
+  auto loaded = model::Model::from_file(std::move(file).value());
+  if (!loaded.ok()) throw std::runtime_error(loaded.error().message);
+  owner->model = std::move(loaded).value();
+  return {owner, owner->model.get()};
+}
+
+std::shared_ptr<const model::Model> make_small_model(const SmallShape& shape) {
+  return model_of_bytes(small_model_bytes(shape));
 }
 
 std::vector<model::TokenId> random_tokens(std::size_t count, std::size_t vocabulary,

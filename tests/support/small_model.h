@@ -1,4 +1,4 @@
-// Small random Qwen3 models of any shape and any mixture of tensor types, written as GGUF files.
+// Small random Qwen3 models of any shape and any mixture of tensor types, as GGUF files in memory.
 #pragma once
 
 #include <cstddef>
@@ -37,11 +37,12 @@ struct SmallShape {
   std::uint64_t seed = 1;
 };
 
-// Throws std::runtime_error if the file cannot be written.
-void write_small_model(const SmallShape& shape, const std::string& path);
+// The file.
+std::vector<std::byte> small_model_bytes(const SmallShape& shape);
 
-// Writes, loads, and removes the file (its mapping stays). Throws if it does not load.
-std::unique_ptr<model::Model> make_small_model(const SmallShape& shape);
+// A model over bytes in memory, which it keeps. Throws std::runtime_error if it does not load.
+std::shared_ptr<const model::Model> model_of_bytes(std::vector<std::byte> bytes);
+std::shared_ptr<const model::Model> make_small_model(const SmallShape& shape);
 
 // `count` token ids below the vocabulary, a function of the seed.
 std::vector<model::TokenId> random_tokens(std::size_t count, std::size_t vocabulary,

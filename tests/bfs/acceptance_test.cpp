@@ -1,0 +1,141 @@
+#include "bfs/acceptance.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "mpi/self_communicator.h"
+#include "tests/bfs/search_rig.h"
+
+namespace bankai::bfs {
+namespace {
+
+// A context over the rows of gate and up of the last layer: candidates 0 … 767 and 768 … 1535.
+constexpr CandidateId kUpRows = 768;
+
+struct ContextRig {
+  explicit ContextRig(const SearchOptions& further = {})
+      : search(search_case("greedy")), transformer(make_transformer(demo_model())) {
+    search.options.budget_flips = further.budget_flips;
+    search.options.budget_bytes = further.budget_bytes;
+    search.options.min_gain = further.min_gain;
+    context = std::move(SearchContext::create(transformer, comm, search.options, search.data, {}))
+                  .value();
+    EXPECT_TRUE(context->enter_state(state).ok());
+  }
+  double fitness_with(std::vector<CandidateId> ids) {
+    SearchState scratch;
+    const std::vector<std::vector<CandidateId>> sets = {std::move(ids)};
+    return context->score_sets(sets, scratch).value()[0].fitness;
+  }
+  // Improving candidates, best first.
+  std::vector<CandidateId> ranked() {
+    std::vector<CandidateId> ids(200);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = 7 * i;
+    const auto scored = context->score(ids, state);
+    return rank_improving(*context, *scored, state.fitness.fitness);
+  }
+
+  SearchCase search;
+  mpi::SelfCommunicator comm;
+  model::Transformer transformer;
+  std::unique_ptr<SearchContext> context;
+  SearchState state;
+};
+
+ScoredCandidate scored(CandidateId id, double fitness) { return {id, {fitness, fitness, 0.0}}; }
+
+TEST(RankImproving, sorts_by_fitness_then_by_number_and_leaves_out_the_rest) {
+  const ContextRig rig;
+  const std::vector<ScoredCandidate> list = {scored(3, 0.5), scored(4, 0.1),  scored(5, 0.9),
+                                             scored(2, 0.5), scored(6, -1.0), scored(7, 0.2)};
+  EXPECT_EQ(rank_improving(*rig.context, list, 0.1), (std::vector<CandidateId>{5, 2, 3, 7}));
+  EXPECT_TRUE(rank_improving(*rig.context, list, 0.9).empty());
+  EXPECT_TRUE(rank_improving(*rig.context, {}, 0.0).empty());
+}
+
+TEST(RankImproving, takes_one_flip_of_a_hidden_unit) {
+  const ContextRig rig;
+  // Gate row 10 and up row 10 act on the same unit; gate row 11 and up row 10 do not.
+  const std::vector<ScoredCandidate> list = {scored(10, 0.4), scored(kUpRows + 10, 0.6),
+                                             scored(11, 0.3)};
+  EXPECT_EQ(rank_improving(*rig.context, list, 0.0), (std::vector<CandidateId>{kUpRows + 10, 11}));
+}
+
+TEST(AcceptBestPrefix, keeps_the_best_number_of_candidates) {
+  ContextRig rig;
+  const std::vector<CandidateId> ranked = rig.ranked();
+  ASSERT_GT(ranked.size(), 8U);
+  double best = 0.0;
+  std::size_t best_size = 0;
+  for (std::size_t size = 1; size <= ranked.size(); ++size) {
+    const bool is_tried = size == ranked.size() || size == 3 || (size & (size - 1)) == 0 ||
+                          (size % 3 == 0 && (size / 3 & (size / 3 - 1)) == 0);
+    if (!is_tried) continue;
+    const double fitness =
+        rig.fitness_with({ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(size)});
+    if (fitness > best) {
+      best = fitness;
+      best_size = size;
+    }
+  }
+  const Result<bool> accepted = accept_best_prefix(*rig.context, ranked, rig.state);
+  ASSERT_TRUE(accepted.ok());
+  EXPECT_TRUE(*accepted);
+  EXPECT_EQ(rig.state.accepted,
+            std::vector<CandidateId>(ranked.begin(),
+                                     ranked.begin() + static_cast<std::ptrdiff_t>(best_size)));
+  EXPECT_EQ(rig.state.fitness.fitness, best);
+}
+
+TEST(AcceptBestPrefix, adds_to_what_is_accepted) {
+  ContextRig rig;
+  const std::vector<CandidateId> ranked = rig.ranked();
+  rig.state.accepted = {ranked[1]};
+  ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
+  const double before = rig.state.fitness.fitness;
+  const std::vector<CandidateId> further = {ranked[0]};
+  const Result<bool> accepted = accept_best_prefix(*rig.context, further, rig.state);
+  ASSERT_TRUE(accepted.ok());
+  if (*accepted) {
+    EXPECT_EQ(rig.state.accepted, (std::vector<CandidateId>{ranked[1], ranked[0]}));
+    EXPECT_GT(rig.state.fitness.fitness, before);
+  } else {
+    EXPECT_EQ(rig.state.accepted, std::vector<CandidateId>{ranked[1]});
+  }
+}
+
+TEST(AcceptBestPrefix, stays_within_the_budgets) {
+  const std::vector<CandidateId> ranked = ContextRig().ranked();
+  for (std::size_t flips = 1; flips <= 5; ++flips) {
+    SearchOptions options;
+    options.budget_flips = flips;
+    ContextRig rig(options);
+    ASSERT_TRUE(accept_best_prefix(*rig.context, ranked, rig.state).ok());
+    EXPECT_LE(rig.state.accepted.size(), flips);
+    EXPECT_GE(rig.state.accepted.size(), 1U);
+  }
+  const ContextRig measure;
+  for (std::size_t count = 1; count <= 8; ++count) {
+    SearchOptions options;
+    options.budget_bytes = measure.context->patch_bytes(std::span(ranked).first(count));
+    ContextRig rig(options);
+    ASSERT_TRUE(accept_best_prefix(*rig.context, ranked, rig.state).ok());
+    EXPECT_FALSE(rig.state.accepted.empty());
+    EXPECT_LE(rig.context->patch_bytes(rig.state.accepted), options.budget_bytes);
+  }
+}
+
+TEST(AcceptBestPrefix, accepts_nothing_that_gains_too_little) {
+  SearchOptions options;
+  options.min_gain = 1e6;
+  ContextRig rig(options);
+  const Result<bool> accepted = accept_best_prefix(*rig.context, rig.ranked(), rig.state);
+  ASSERT_TRUE(accepted.ok());
+  EXPECT_FALSE(*accepted);
+  EXPECT_TRUE(rig.state.accepted.empty());
+  EXPECT_FALSE(*accept_best_prefix(*rig.context, {}, rig.state));
+}
+
+}  // namespace
+}  // namespace bankai::bfs
