@@ -210,13 +210,16 @@ class Run {
         const SearchReport report,
         make_report(*context_, setup_.data, held_out_ ? &*held_out_ : nullptr, transformer_, state_,
                     {setup_.model_hash, seconds(), communicator_.size()}));
-    print_report(report, line_.json(), setup_.files.output);
-    if (report.held_out && !report.held_out->generalises())
+    const bool generalises = !report.held_out || report.held_out->generalises();
+    const std::string written = generalises ? setup_.files.output : std::string();
+    if (!written.empty())
+      BANKAI_RETURN_IF_ERROR(patch::write_patch(
+          report.patch, written, line_.force() ? Overwrite::kReplace : Overwrite::kRefuse));
+    print_report(report, line_.json(), written);
+    if (!generalises)
       return Error{ErrorCode::kNoSolution,
                    "the patch does not improve the held-out data, so it was not written"};
-    if (setup_.files.output.empty()) return {};
-    return patch::write_patch(report.patch, setup_.files.output,
-                              line_.force() ? Overwrite::kReplace : Overwrite::kRefuse);
+    return {};
   }
 
   const CommandLine& line_;

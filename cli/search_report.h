@@ -27,7 +27,7 @@ struct SearchReport {
   std::string kernel;
 };
 
-// On standard output. `output`: the file that the patch goes to, or "".
+// On standard output. `output`: the file that the patch was written to, or "".
 void print_report(const SearchReport& report, bool json, const std::string& output);
 
 // One line per scored candidate of state.ranking, relative to the unpatched model:

@@ -7,6 +7,7 @@
 namespace bankai::model {
 namespace {
 
+constexpr std::size_t kLeastTokensPerThread = 16;
 constexpr std::size_t kRowBlock = 16;  // rows a product kernel takes at a time
 constexpr std::size_t kTokenTile =
     256;  // tokens per kernel call: their digits stay in the second-level cache
@@ -80,14 +81,24 @@ void Transformer::multiply_row(const WeightMatrix& matrix, const std::uint8_t* b
 void Transformer::multiply(const WeightMatrix& matrix, std::size_t tokens,
                            const Replacements& replacements, float* out) {
   const std::size_t rows = matrix.weights.rows;
-  const std::size_t blocks = (rows + kRowBlock - 1) / kRowBlock;
-  parallel_for(options_.threads, blocks, [&](IndexRange range) {
-    const std::size_t first_row = range.begin * kRowBlock;
-    const std::size_t num_rows = std::min(rows, range.end * kRowBlock) - first_row;
-    for (std::size_t token = 0; token < tokens; token += kTokenTile)
-      kernels::matmul(table_, matrix.weights.slice(first_row, num_rows), activations_, token,
-                      std::min(kTokenTile, tokens - token), out + token * rows + first_row, rows);
-  });
+  const auto threads = static_cast<std::size_t>(std::max(options_.threads, 1));
+  // Many tokens are divided by tokens, since a kernel prepares each token once per call; few by
+  // rows.
+  if (tokens >= threads * kLeastTokensPerThread) {
+    parallel_for(options_.threads, tokens, [&](IndexRange range) {
+      for (std::size_t token = range.begin; token < range.end; token += kTokenTile)
+        kernels::matmul(table_, matrix.weights, activations_, token,
+                        std::min(kTokenTile, range.end - token), out + token * rows, rows);
+    });
+  } else {
+    const std::size_t blocks = (rows + kRowBlock - 1) / kRowBlock;
+    parallel_for(options_.threads, blocks, [&](IndexRange range) {
+      const std::size_t first_row = range.begin * kRowBlock;
+      const std::size_t num_rows = std::min(rows, range.end * kRowBlock) - first_row;
+      kernels::matmul(table_, matrix.weights.slice(first_row, num_rows), activations_, 0, tokens,
+                      out + first_row, rows);
+    });
+  }
   if (replacements.overlay != nullptr)
     if (const RowOverlay::Rows* replaced = replacements.overlay->find(matrix.address))
       for (const auto& [row, bytes] : *replaced)

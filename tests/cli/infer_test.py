@@ -108,7 +108,7 @@ class Generating(InferProgram):
         kernels = [name for name in names if "not on this machine" not in name]
         self.assertIn("scalar", kernels)
         for precision in ("a8", "a16"):
-            job = ["-p", PROMPT, "-n", 24, "--temp", 1, "--activations", precision]
+            job = ["-p", PROMPT, "-n", 8, "--temp", 1, "--activations", precision]
             texts = {self.infer(*job, "-t", threads, "--kernel", kernel)
                      for kernel in kernels for threads in (1, 2, 3)}
             texts.add(self.infer(*job, environment={"BANKAI_KERNEL": "scalar"}))

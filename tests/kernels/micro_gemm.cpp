@@ -1,7 +1,7 @@
 // Speed of the packed products, one thread: every table of this machine, formats, shapes, numbers
-// of tokens, both activation modes. Each answer is compared with the scalar table's before it is
-// timed. Prints multiply-adds and weight bytes per second (best and median of 9 runs) beside the
-// bandwidth of reading memory in the same run.
+// of tokens, both activation modes. The first and the last token of each answer are compared with
+// the scalar table's before it is timed. Prints multiply-adds and weight bytes per second (best and
+// median of 9 runs) beside the bandwidth of reading memory in the same run.
 //   ninja kernels_bench && tests/kernels_bench [table]
 #include <algorithm>
 #include <cstdio>
@@ -36,13 +36,15 @@ struct Problem {
   std::vector<std::int8_t> low;
   std::vector<float> scales;
 
-  void multiply(const KernelTable& table, const Format& format, std::vector<float>& out) const {
-    const Activations activations{.high = high.data(),
-                                  .low = a16 ? low.data() : nullptr,
-                                  .scales = scales.data(),
-                                  .tokens = tokens,
+  // out: (count, rows) for tokens [first, first + count).
+  void multiply(const KernelTable& table, const Format& format, std::size_t first,
+                std::size_t count, float* out) const {
+    const Activations activations{.high = high.data() + first * cols,
+                                  .low = a16 ? low.data() + first * cols : nullptr,
+                                  .scales = scales.data() + first * cols / 128,
+                                  .tokens = count,
                                   .cols = cols};
-    (table.*format.gemm)(blocks.data(), rows, activations, out.data(), rows);
+    (table.*format.gemm)(blocks.data(), rows, activations, out, rows);
   }
 };
 
@@ -83,17 +85,17 @@ std::pair<double, double> measure(Call call) {
 
 bool run(const KernelTable& table, const Format& format, const Problem& p) {
   std::vector<float> out(p.tokens * p.rows);
-  std::vector<float> expected(out.size());
-  const double macs = static_cast<double>(p.rows * p.cols * p.tokens);
-  if (macs < 4e8) {
-    p.multiply(*all_kernels().front(), format, expected);
-    p.multiply(table, format, out);
-    if (std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)) != 0) {
+  p.multiply(table, format, 0, p.tokens, out.data());
+  std::vector<float> expected(p.rows);
+  for (const std::size_t token : {std::size_t{0}, p.tokens - 1}) {
+    p.multiply(*all_kernels().front(), format, token, 1, expected.data());
+    if (std::memcmp(out.data() + token * p.rows, expected.data(), p.rows * sizeof(float)) != 0) {
       std::printf("%s: wrong result\n", table.name);
       return false;
     }
   }
-  const auto [best, median] = measure([&] { p.multiply(table, format, out); });
+  const double macs = static_cast<double>(p.rows * p.cols * p.tokens);
+  const auto [best, median] = measure([&] { p.multiply(table, format, 0, p.tokens, out.data()); });
   std::printf("%-7s %s %6zu x %4zu, %3zu tokens, %-3s %7.1f (median %6.1f) GMAC/s %6.2f GB/s\n",
               table.name, format.name, p.rows, p.cols, p.tokens, p.a16 ? "a16" : "a8",
               macs / best * 1e-9, macs / median * 1e-9,

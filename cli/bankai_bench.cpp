@@ -1,0 +1,114 @@
+// bankai-bench: how fast this machine runs a model, beside what it could do at most.
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/bench_machine.h"
+#include "cli/bench_model.h"
+#include "cli/bench_options.h"
+#include "cli/bench_report.h"
+#include "cli/bench_speed.h"
+#include "cli/json_output.h"
+#include "core/format.h"
+#include "model/parallel.h"
+
+namespace bankai::cli {
+namespace {
+
+constexpr const char* kProgram = "bankai-bench";
+constexpr const char* kSynopsis =
+    "Usage: bankai-bench -m MODEL.gguf [-p 512] [-n 128] [-r 3] [-t THREADS]\n"
+    "       bankai-bench --random 1.7b [--save FILE]\n"
+    "\n"
+    "Measures prompt processing, generation and the evaluation of flips, beside the memory\n"
+    "bandwidth and the integer arithmetic of this machine, measured in the same run.\n";
+
+// The context of a model that can be measured with these options.
+Status check_lengths(const BenchOptions& options, const model::Model& model) {
+  const std::size_t context = model.parameters().context;
+  const std::size_t longest = std::max(options.prompt_tokens, options.generated_tokens);
+  if (longest <= context) return {};
+  return make_error(ErrorCode::kUsage, "%zu tokens: the model is made for at most %zu", longest,
+                    context);
+}
+
+void report_written(const BenchOptions& options, const BenchModel& bench, bool json) {
+  const std::size_t bytes = bench.model->file().bytes().size();
+  if (json) {
+    print_json_line(nlohmann::ordered_json{{"model", options.save}, {"model_bytes", bytes}});
+  } else {
+    std::cout << format("wrote %s: %s, %zu bytes\n", options.save.c_str(), bench.name.c_str(),
+                        bytes);
+  }
+}
+
+Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench,
+                            const kernels::KernelTable& table, int threads, Progress& progress) {
+  const model::Model& model = *bench.model;
+  BenchReport report;
+  report.options = options;
+  report.model = bench.name;
+  report.model_bytes = model.file().bytes().size();
+  report.layer_weights = layer_weights(model);
+  report.head_weights = head_weights(model);
+  report.weight_bytes_per_token = weight_bytes_per_token(model);
+  report.kernel = table.name;
+  report.threads = threads;
+  model::Transformer transformer(model, table, model::forward_options(options.activations, threads));
+  model::Transformer for_candidates(
+      model, table, model::forward_options(options.candidate_activations, threads));
+  progress.update("checking the kernels", -1.0);
+  BANKAI_RETURN_IF_ERROR(check_against_scalar(transformer));
+  if (options.candidate_activations != options.activations)
+    BANKAI_RETURN_IF_ERROR(check_against_scalar(for_candidates));
+  progress.update("measuring the machine", -1.0);
+  report.read_bytes_per_s = measure_read_bandwidth(threads, options.repetitions);
+  report.int8_per_s = measure_int8_rate(table, options.activations, threads, options.repetitions);
+  measure_generation(transformer, 1, 1);  // brings the weights into memory
+  if (options.prompt_tokens > 0) {
+    progress.update("measuring the prompt", -1.0);
+    report.prompt_tps = measure_prompt(transformer, options.prompt_tokens, options.repetitions);
+  }
+  if (options.generated_tokens > 0) {
+    progress.update("measuring generation", -1.0);
+    report.generation_tps =
+        measure_generation(transformer, options.generated_tokens, options.repetitions);
+  }
+  if (options.candidates != std::size_t{0}) {
+    progress.update("measuring the evaluation of flips", -1.0);
+    report.candidates =
+        measure_candidates(for_candidates, options.candidates, options.repetitions);
+  }
+  return report;
+}
+
+Status run(int argc, const char* const* argv) {
+  CommandLine line(kProgram, kSynopsis);
+  add_bench_options(line);
+  BANKAI_ASSIGN_OR_RETURN(const bool proceed, line.parse(argc, argv));
+  if (!proceed) return {};
+  BANKAI_ASSIGN_OR_RETURN(const BenchOptions options, read_bench_options(line));
+  BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
+  BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
+  Progress progress(!line.quiet());
+  const Overwrite overwrite = line.force() ? Overwrite::kReplace : Overwrite::kRefuse;
+  BANKAI_ASSIGN_OR_RETURN(const BenchModel bench, open_bench_model(options, overwrite, progress));
+  if (options.only_writes()) {
+    progress.finish();
+    report_written(options, bench, line.json());
+    return {};
+  }
+  BANKAI_RETURN_IF_ERROR(check_lengths(options, *bench.model));
+  BANKAI_ASSIGN_OR_RETURN(const BenchReport report,
+                          measure(options, bench, *table, threads, progress));
+  progress.finish();
+  print_bench_report(report, line.json());
+  return {};
+}
+
+}  // namespace
+}  // namespace bankai::cli
+
+int main(int argc, char** argv) {
+  return bankai::cli::run_program("bankai-bench", [&] { return bankai::cli::run(argc, argv); });
+}

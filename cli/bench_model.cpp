@@ -1,0 +1,88 @@
+#include "cli/bench_model.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "core/format.h"
+
+namespace bankai::cli {
+namespace {
+
+// A folder that is removed with all that is in it.
+class ScratchFolder {
+ public:
+  static Result<std::unique_ptr<ScratchFolder>> create() {
+    std::error_code problem;
+    std::string pattern =
+        (std::filesystem::temp_directory_path(problem) / "bankai-bench-XXXXXX").string();
+    if (problem || mkdtemp(pattern.data()) == nullptr)
+      return make_error(ErrorCode::kIo, "cannot create a temporary folder %s", pattern.c_str());
+    return std::unique_ptr<ScratchFolder>(new ScratchFolder(pattern));
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+void for_each_matrix(const model::Model& model,
+                     const std::function<void(const kernels::WeightRows&)>& visit) {
+  for (std::size_t i = 0; i < model.parameters().num_layers; ++i) {
+    const model::LayerWeights& layer = model.layer(i);
+    for (const model::WeightMatrix* matrix : {&layer.query, &layer.key, &layer.value,
+                                              &layer.output, &layer.gate, &layer.up, &layer.down})
+      visit(matrix->weights);
+  }
+}
+
+}  // namespace
+
+Result<BenchModel> open_bench_model(const BenchOptions& options, Overwrite overwrite,
+                                    Progress& progress) {
+  BenchModel bench;
+  bench.name = options.model;
+  std::string path = options.model;
+  std::unique_ptr<ScratchFolder> scratch;
+  if (options.shape != nullptr) {
+    bench.name = "random-" + std::string(options.shape->name);
+    path = options.save;
+    if (path.empty()) {
+      BANKAI_ASSIGN_OR_RETURN(scratch, ScratchFolder::create());
+      path = scratch->path() + "/" + bench.name + ".gguf";
+    }
+    const auto show = [&](std::uint64_t written, std::uint64_t total) {
+      progress.update("writing " + bench.name,
+                      static_cast<double>(written) / static_cast<double>(total));
+    };
+    BANKAI_RETURN_IF_ERROR(
+        model::write_random_model(*options.shape, options.seed, path, overwrite, show));
+  }
+  BANKAI_ASSIGN_OR_RETURN(bench.model, model::Model::load(path));
+  return bench;
+}
+
+std::uint64_t layer_weights(const model::Model& model) {
+  std::uint64_t count = 0;
+  for_each_matrix(model, [&](const kernels::WeightRows& w) { count += w.rows * w.cols; });
+  return count;
+}
+
+std::uint64_t head_weights(const model::Model& model) {
+  return model.head().weights.rows * model.head().weights.cols;
+}
+
+std::uint64_t weight_bytes_per_token(const model::Model& model) {
+  std::uint64_t bytes = model.head().weights.rows * model.head().weights.row_bytes;
+  for_each_matrix(model, [&](const kernels::WeightRows& w) { bytes += w.rows * w.row_bytes; });
+  return bytes;
+}
+
+}  // namespace bankai::cli

@@ -1,0 +1,39 @@
+// The options of bankai-bench, declared and read in one place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cli/command_line.h"
+#include "core/result.h"
+#include "kernels/matmul.h"
+#include "model/random_model.h"
+
+namespace bankai::cli {
+
+struct BenchOptions {
+  // Exactly one of the two.
+  std::string model;
+  const model::ModelShape* shape = nullptr;  // of a random model
+
+  std::string save;  // where the random model stays; empty: nowhere
+  std::uint64_t seed = 0;
+  std::size_t prompt_tokens = 0;
+  std::size_t generated_tokens = 0;
+  std::optional<std::size_t> candidates;  // per measured layer; nullopt: by the model's size
+  std::size_t repetitions = 1;
+  kernels::ActivationMode activations = kernels::ActivationMode::kA8;
+  kernels::ActivationMode candidate_activations = kernels::ActivationMode::kA16;
+
+  // A random model is all that is asked for.
+  bool only_writes() const { return !save.empty() && prompt_tokens == 0 && generated_tokens == 0; }
+};
+
+void add_bench_options(CommandLine& line);
+
+// Errors (kUsage): values out of range, no model or two of them.
+Result<BenchOptions> read_bench_options(const CommandLine& line);
+
+}  // namespace bankai::cli

@@ -1,0 +1,37 @@
+// The measurements of bankai-bench on a model.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "cli/bench_options.h"
+#include "core/result.h"
+#include "model/transformer.h"
+
+namespace bankai::cli {
+
+// kVerification unless the transformer's kernels give the same bits as the scalar ones: two tokens
+// through the first layer, and 1,024 rows of the head. (A whole pass in scalar code would take
+// minutes for a large model.)
+Status check_against_scalar(model::Transformer& transformer);
+
+// Tokens per second of a prompt: through all layers in blocks, with the logits of the last one.
+double measure_prompt(model::Transformer& transformer, std::size_t tokens, std::size_t repetitions);
+
+// Tokens per second one after the other from an empty cache, each with its logits.
+double measure_generation(model::Transformer& transformer, std::size_t tokens,
+                          std::size_t repetitions);
+
+struct CandidateSpeed {
+  double per_second = 0.0;        // flips evaluated exactly, averaged over the model's depth
+  double plain_per_second = 0.0;  // by a forward pass of the whole model for each
+  std::size_t tokens = 0;         // that each flip is evaluated on
+  std::size_t batch = 0;          // flips evaluated together
+};
+
+// Row flips of gate and up in up to four layers spread over the depth; `batch` flips in each,
+// nullopt: as many as keep this short. On random tokens, of which a part is scored.
+CandidateSpeed measure_candidates(model::Transformer& transformer, std::optional<std::size_t> batch,
+                                  std::size_t repetitions);
+
+}  // namespace bankai::cli

@@ -1,0 +1,13 @@
+// Repeated measurements of time, for bankai-bench.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace bankai::cli {
+
+// The median of up to `repetitions` runs; no further run is begun after half a minute, so that a
+// large model on a small machine still comes to an end. REQUIRES: repetitions is at least 1.
+double median_seconds(std::size_t repetitions, const std::function<void()>& body);
+
+}  // namespace bankai::cli
