@@ -145,24 +145,43 @@ void Evaluator::load_trace(HalfLayer place) {
   trace_.valid = true;
 }
 
+// The outputs (tokens, rows of the matrix) of a projection in the trace.
+const std::vector<float>& Evaluator::projected(Projection projection) const {
+  switch (projection) {
+    case Projection::kGate: return trace_.ffn.gate;
+    case Projection::kUp: return trace_.ffn.up;
+    case Projection::kQuery: return trace_.attention.query;
+    case Projection::kKey: return trace_.attention.key;
+    default: return trace_.attention.value;
+  }
+}
+
 Evaluator::Candidate Evaluator::prepare(const patch::Flip& flip) {
   const model::WeightMatrix& matrix = *transformer_.model().find_matrix(flip.tensor);
   Candidate candidate{flip, flipped_row(transformer_.model(), state_, flip), {}};
   const Projection projection = flip.tensor.projection;
   if (projection == Projection::kDown || projection == Projection::kOutput) return candidate;
-  candidate.column.resize(num_tokens_);
-  transformer_.multiply_row(matrix, candidate.bytes.data(), trace_.normalised, 0, num_tokens_,
-                            candidate.column.data(), 1);
+  const std::size_t rows = matrix.weights.rows;
+  const auto column_of = [&](Projection source) {
+    const std::vector<float>& values = projected(source);
+    std::vector<float> column(num_tokens_);
+    for (std::size_t t = 0; t < num_tokens_; ++t) column[t] = values[t * rows + flip.row];
+    return column;
+  };
+  if (flip.kind == patch::FlipKind::kRow) {  // the negated row puts out exactly the negated sum
+    candidate.column = column_of(projection);
+    for (float& value : candidate.column) value = -value;
+  } else {
+    candidate.column.resize(num_tokens_);
+    transformer_.multiply_row(matrix, candidate.bytes.data(), trace_.normalised, 0, num_tokens_,
+                              candidate.column.data(), 1);
+  }
   if (projection != Projection::kGate && projection != Projection::kUp) return candidate;
   // The hidden unit that the row feeds: silu(gate) · up with the flipped row on its side.
-  const std::size_t width = transformer_.model().parameters().feed_forward;
-  const std::vector<float>& other =
-      projection == Projection::kGate ? trace_.ffn.up : trace_.ffn.gate;
-  std::vector<float> other_column(num_tokens_);
-  for (std::size_t t = 0; t < num_tokens_; ++t) other_column[t] = other[t * width + flip.row];
   const bool flips_gate = projection == Projection::kGate;
-  transformer_.table().silu_mul((flips_gate ? candidate.column : other_column).data(),
-                                (flips_gate ? other_column : candidate.column).data(), num_tokens_,
+  const std::vector<float> other = column_of(flips_gate ? Projection::kUp : Projection::kGate);
+  transformer_.table().silu_mul((flips_gate ? candidate.column : other).data(),
+                                (flips_gate ? other : candidate.column).data(), num_tokens_,
                                 candidate.column.data());
   return candidate;
 }

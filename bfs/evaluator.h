@@ -93,6 +93,7 @@ class Evaluator {
   std::vector<double> run_all(const model::RowOverlay& overlay, Pass pass, HalfLayer from);
   void remember(HalfLayer place, std::size_t first_token);
   void load_trace(HalfLayer place);
+  const std::vector<float>& projected(Projection projection) const;
   Candidate prepare(const patch::Flip& flip);
   void add(const Candidate& candidate, std::uint32_t sequence, double* values);
   void finish_block(HalfLayer place);

@@ -54,9 +54,10 @@ Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench
   report.weight_bytes_per_token = weight_bytes_per_token(model);
   report.kernel = table.name;
   report.threads = threads;
-  model::Transformer transformer(model, table, model::forward_options(options.activations, threads));
-  model::Transformer for_candidates(
-      model, table, model::forward_options(options.candidate_activations, threads));
+  model::Transformer transformer(model, table,
+                                 model::forward_options(options.activations, threads));
+  model::Transformer for_candidates(model, table,
+                                    model::forward_options(options.candidate_activations, threads));
   progress.update("checking the kernels", -1.0);
   BANKAI_RETURN_IF_ERROR(check_against_scalar(transformer));
   if (options.candidate_activations != options.activations)
@@ -76,8 +77,7 @@ Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench
   }
   if (options.candidates != std::size_t{0}) {
     progress.update("measuring the evaluation of flips", -1.0);
-    report.candidates =
-        measure_candidates(for_candidates, options.candidates, options.repetitions);
+    report.candidates = measure_candidates(for_candidates, options.candidates, options.repetitions);
   }
   return report;
 }

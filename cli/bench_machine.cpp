@@ -46,8 +46,7 @@ struct Product {
           std::size_t cols, std::size_t tokens)
       : blocks(rows * cols / kGroupCols * kBlockBytes), out(tokens * rows) {
     const CounterRng rng(1);
-    const std::uint16_t scale =
-        kernels::float_to_f16(1.0F / std::sqrt(static_cast<float>(cols)));
+    const std::uint16_t scale = kernels::float_to_f16(1.0F / std::sqrt(static_cast<float>(cols)));
     for (std::size_t i = 0; i < blocks.size(); ++i)
       blocks[i] = static_cast<std::uint8_t>(i % kBlockBytes == 0   ? scale & 0xffU
                                             : i % kBlockBytes == 1 ? scale >> 8U
@@ -63,8 +62,7 @@ struct Product {
     }
   }
   void run(const kernels::KernelTable& table) {
-    kernels::matmul(table, weights, activations, 0, activations.tokens(), out.data(),
-                    weights.rows);
+    kernels::matmul(table, weights, activations, 0, activations.tokens(), out.data(), weights.rows);
   }
 
   static constexpr std::size_t kBlockBytes =
@@ -76,9 +74,8 @@ struct Product {
 };
 
 // Multiply-adds per second of all threads together, each on a product of its own.
-double measure_product(const kernels::KernelTable& table, kernels::ActivationMode mode,
-                       int threads, std::size_t repetitions, std::size_t cols,
-                       std::size_t tokens) {
+double measure_product(const kernels::KernelTable& table, kernels::ActivationMode mode, int threads,
+                       std::size_t repetitions, std::size_t cols, std::size_t tokens) {
   constexpr std::size_t kRows = 64;
   constexpr double kRunSeconds = 0.02;
   const auto count = static_cast<std::size_t>(threads);

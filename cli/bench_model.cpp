@@ -37,8 +37,8 @@ void for_each_matrix(const model::Model& model,
                      const std::function<void(const kernels::WeightRows&)>& visit) {
   for (std::size_t i = 0; i < model.parameters().num_layers; ++i) {
     const model::LayerWeights& layer = model.layer(i);
-    for (const model::WeightMatrix* matrix : {&layer.query, &layer.key, &layer.value,
-                                              &layer.output, &layer.gate, &layer.up, &layer.down})
+    for (const model::WeightMatrix* matrix : {&layer.query, &layer.key, &layer.value, &layer.output,
+                                              &layer.gate, &layer.up, &layer.down})
       visit(matrix->weights);
   }
 }

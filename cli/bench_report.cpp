@@ -64,10 +64,16 @@ void print_row(const std::string& test, const std::string& speed, const std::str
   std::cout << format("%-34s %18s   %s\n", test.c_str(), speed.c_str(), beside.c_str());
 }
 
+// "1.72 G", "5.2 M": three digits and a decimal prefix.
+std::string with_prefix(std::uint64_t count) {
+  const auto value = static_cast<double>(count);
+  return value >= 1e9 ? format("%.3g G", value / 1e9) : format("%.3g M", value / 1e6);
+}
+
 void print_table(const BenchReport& report) {
-  std::cout << format("model    %s, %.2f GB, %.2f billion weights\n", report.model.c_str(),
-                      static_cast<double>(report.model_bytes) / 1e9,
-                      static_cast<double>(report.layer_weights + report.head_weights) / 1e9)
+  std::cout << format("model    %s, %sB, %s weights\n", report.model.c_str(),
+                      with_prefix(report.model_bytes).c_str(),
+                      with_prefix(report.layer_weights + report.head_weights).c_str())
             << format("machine  %s kernels, %d %s; reads %.1f GB/s; kernel peak %.3f Tmac/s\n\n",
                       report.kernel.c_str(), report.threads,
                       report.threads == 1 ? "thread" : "threads", report.read_bytes_per_s / 1e9,
@@ -83,13 +89,12 @@ void print_table(const BenchReport& report) {
               format("%.0f %% of the read bandwidth",
                      100.0 * *report.generation_fraction_of_bandwidth()));
   if (report.candidates)
-    print_row(
-        format("flips on %zu tokens, %s", report.candidates->tokens,
-               mode_name(report.options.candidate_activations)),
-        format("%.2f flips/s", report.candidates->per_second),
-        format("%.1f times as fast as whole passes (%.2f flips/s)",
-               report.candidates->per_second / report.candidates->plain_per_second,
-               report.candidates->plain_per_second));
+    print_row(format("flips on %zu tokens, %s", report.candidates->tokens,
+                     mode_name(report.options.candidate_activations)),
+              format("%.2f flips/s", report.candidates->per_second),
+              format("%.1f times as fast as whole passes (%.2f flips/s)",
+                     report.candidates->per_second / report.candidates->plain_per_second,
+                     report.candidates->plain_per_second));
 }
 
 }  // namespace

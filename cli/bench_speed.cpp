@@ -139,8 +139,9 @@ double measure_generation(model::Transformer& transformer, std::size_t tokens,
   return static_cast<double>(tokens) / seconds;
 }
 
-CandidateSpeed measure_candidates(model::Transformer& transformer, std::optional<std::size_t> batch,
-                                  std::size_t repetitions) {
+std::optional<CandidateSpeed> measure_candidates(model::Transformer& transformer,
+                                                 std::optional<std::size_t> batch,
+                                                 std::size_t repetitions) {
   const model::Model& model = transformer.model();
   const bfs::Objective objective = random_objective(model);
   const std::vector<std::uint32_t> layers = spread_layers(model.parameters().num_layers);
@@ -150,11 +151,14 @@ CandidateSpeed measure_candidates(model::Transformer& transformer, std::optional
   std::vector<TensorAddress> tensors;
   std::vector<patch::Flip> flips;
   for (const std::uint32_t layer : layers) {
-    tensors.push_back({layer, Projection::kGate});
+    const TensorAddress gate{layer, Projection::kGate};
+    const TensorAddress up{layer, Projection::kUp};
+    if (!model.bit_matrix(gate) || !model.bit_matrix(up)) return std::nullopt;
+    tensors.push_back(gate);
     for (std::size_t i = 0; i < speed.batch; ++i)
-      flips.push_back(patch::row_flip(
-          {layer, i % 2 == 0 ? Projection::kGate : Projection::kUp},
-          static_cast<std::uint32_t>(i * 37 % model.parameters().feed_forward)));
+      flips.push_back(
+          patch::row_flip(i % 2 == 0 ? gate : up,
+                          static_cast<std::uint32_t>(i * 37 % model.parameters().feed_forward)));
   }
   bfs::Evaluator evaluator(transformer, objective, tensors);
   speed.per_second = static_cast<double>(flips.size()) /

@@ -30,8 +30,10 @@ struct CandidateSpeed {
 };
 
 // Row flips of gate and up in up to four layers spread over the depth; `batch` flips in each,
-// nullopt: as many as keep this short. On random tokens, of which a part is scored.
-CandidateSpeed measure_candidates(model::Transformer& transformer, std::optional<std::size_t> batch,
-                                  std::size_t repetitions);
+// nullopt: as many as keep this short. On random tokens, of which a part is scored. Nothing for a
+// model whose weights there are not one-bit.
+std::optional<CandidateSpeed> measure_candidates(model::Transformer& transformer,
+                                                 std::optional<std::size_t> batch,
+                                                 std::size_t repetitions);
 
 }  // namespace bankai::cli

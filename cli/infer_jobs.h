@@ -1,6 +1,8 @@
 // The jobs of bankai-infer. Results go to standard output, as text or as one JSON object.
 #pragma once
 
+#include <span>
+
 #include "cli/infer_session.h"
 #include "core/result.h"
 

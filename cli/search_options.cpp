@@ -147,7 +147,9 @@ Result<SearchFiles> read_search_files(const CommandLine& line) {
                       files.scores.c_str());
   if (files.resume && files.checkpoint.empty())
     return Error{ErrorCode::kUsage, "--resume needs --checkpoint FILE"};
-  for (const std::string& path : {files.output, files.scores})
+  // The table may be there from before the stop: it was written after the first round.
+  const bool goes_on = files.resume && std::filesystem::exists(files.checkpoint);
+  for (const std::string& path : {files.output, goes_on ? std::string() : files.scores})
     if (!path.empty() && !line.force() && std::filesystem::exists(path))
       return make_error(ErrorCode::kUsage, "%s: exists already; --force replaces it", path.c_str());
   if (!line.has("time-limit")) return files;

@@ -19,7 +19,7 @@ TEST(NpyHeader, IsThatOfVersionOne) {
   EXPECT_EQ(header.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
   EXPECT_EQ(header.size(), 128U);
   EXPECT_EQ(header.substr(8, 2), std::string("\x76\x00", 2));  // 118 bytes follow
-  EXPECT_EQ(header.substr(10, 61),
+  EXPECT_EQ(header.substr(10, 62),
             "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1024), }");
   EXPECT_EQ(header.back(), '\n');
 }

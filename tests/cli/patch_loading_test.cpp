@@ -33,7 +33,9 @@ class PatchLoading : public ::testing::Test {
     patch::Patch patch;
     patch.name = name;
     patch.flips = *patch::FlipSet::make(std::move(flips));
-    if (bound) EXPECT_TRUE(patch::bind_to_base(patch, lookup()).ok());
+    if (bound) {
+      EXPECT_TRUE(patch::bind_to_base(patch, lookup()).ok());
+    }
     const std::string path = folder_.path(name);
     EXPECT_TRUE(patch::write_patch(patch, path, Overwrite::kReplace).ok());
     return path;

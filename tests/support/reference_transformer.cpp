@@ -31,7 +31,8 @@ double half_value(std::uint16_t half) {
   const double sign = (half & 0x8000U) != 0 ? -1.0 : 1.0;
   const int exponent = (half >> 10U) & 31;
   const int fraction = half & 1023;
-  if (exponent == 31) return fraction != 0 ? std::nan("") : sign * std::numeric_limits<double>::infinity();
+  if (exponent == 31)
+    return fraction != 0 ? std::nan("") : sign * std::numeric_limits<double>::infinity();
   if (exponent == 0) return sign * std::ldexp(fraction, -24);
   return sign * std::ldexp(1024 + fraction, exponent - 25);
 }
