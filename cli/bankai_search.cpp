@@ -10,7 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/patch_loading.h"
 #include "cli/progress.h"
-#include "cli/search_options.h"
+#include "cli/search_arguments.h"
 #include "cli/search_output.h"
 #include "cli/search_report.h"
 #include "core/format.h"

@@ -74,7 +74,7 @@ void print_table(const BenchReport& report) {
   std::cout << format("model    %s, %sB, %s weights\n", report.model.c_str(),
                       with_prefix(report.model_bytes).c_str(),
                       with_prefix(report.layer_weights + report.head_weights).c_str())
-            << format("machine  %s kernels, %d %s; reads %.1f GB/s; kernel peak %.3f Tmac/s\n\n",
+            << format("machine  %s kernels, %d %s; reads %.1f GB/s; kernel peak %.3g Tmac/s\n\n",
                       report.kernel.c_str(), report.threads,
                       report.threads == 1 ? "thread" : "threads", report.read_bytes_per_s / 1e9,
                       report.int8_per_s / 1e12);
@@ -82,11 +82,11 @@ void print_table(const BenchReport& report) {
   if (report.prompt_tps)
     print_row(format("prompt, %zu tokens, %s", report.options.prompt_tokens, mode),
               format("%.2f tokens/s", *report.prompt_tps),
-              format("%.0f %% of the kernel peak", 100.0 * *report.prompt_fraction_of_peak()));
+              format("%.1f %% of the kernel peak", 100.0 * *report.prompt_fraction_of_peak()));
   if (report.generation_tps)
     print_row(format("generation, %zu tokens, %s", report.options.generated_tokens, mode),
               format("%.2f tokens/s", *report.generation_tps),
-              format("%.0f %% of the read bandwidth",
+              format("%.1f %% of the read bandwidth",
                      100.0 * *report.generation_fraction_of_bandwidth()));
   if (report.candidates)
     print_row(format("flips on %zu tokens, %s", report.candidates->tokens,

@@ -67,6 +67,9 @@ Result<patch::Patch> bound_patch(const bfs::SearchContext& context, const bfs::S
 Status load_checkpoint(const std::string& path, std::vector<std::byte>& bytes) {
   if (!std::filesystem::exists(path)) return {};
   BANKAI_ASSIGN_OR_RETURN(const std::string content, read_file(path));
+  if (content.empty())
+    return make_error(ErrorCode::kBadInput, "%s: not a search checkpoint: it is empty",
+                      path.c_str());
   const auto view = std::as_bytes(std::span<const char>(content.data(), content.size()));
   bytes.assign(view.begin(), view.end());
   return {};

@@ -12,7 +12,8 @@
 
 namespace bankai::cli {
 
-// The content of a checkpoint; empty if there is no such file yet. Errors: kIo.
+// The content of a checkpoint; empty if there is no such file yet. Errors: kIo, kBadInput (an
+// empty file).
 Status load_checkpoint(const std::string& path, std::vector<std::byte>& bytes);
 // Replaces the checkpoint, whole or not at all.
 Status write_checkpoint(const std::string& path, std::span<const std::byte> bytes);

@@ -69,7 +69,7 @@ class SearchProgram(unittest.TestCase):
         self.assertEqual(done.stdout.count("\n"), 1, "one object, one line")
         return json.loads(done.stdout)
 
-    def fail(self, *arguments, code, says, stdout="", **more):  # pylint: disable=arguments-differ
+    def refuse(self, *arguments, code, says, stdout="", **more):
         done = self.run_search(*arguments, "-q", **more)
         self.assertEqual(done.returncode, code, done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1, "an error is one line: " + done.stderr)
@@ -230,15 +230,14 @@ class StopsAndResumes(SearchProgram):
         self.search(*options)
         for other in (["--seed", 43], ["--control-penalty", 3], ["--metric", "margin"],
                       ["--activations", "a8"], ["--tensors", "gate"], ["--target", self.control]):
-            self.fail(*options, *other, "--resume", code=5, says="another search")
+            self.refuse(*options, *other, "--resume", code=5, says="another search")
         whole = self.checkpoint.read_bytes()
         for damaged in (whole[:-1], whole + b"\0", b"", whole[:60] + b"\x55" + whole[61:], whole[:40]):
             self.checkpoint.write_bytes(damaged)
-            if damaged:
-                self.fail(*options, "--resume", code=3, says="checkpoint")
+            self.refuse(*options, "--resume", code=3, says="checkpoint")
         self.checkpoint.write_bytes(whole)
         self.search(*options, "--resume")
-        self.fail(*self.data, "--resume", code=2, says="--checkpoint")
+        self.refuse(*self.data, "--resume", code=2, says="--checkpoint")
 
 
 class Failures(SearchProgram):
@@ -276,39 +275,39 @@ class Failures(SearchProgram):
 
     def test_missing_and_bad_files(self):
         quick = [*self.data, *QUICK]
-        self.fail(*quick, code=1, says="nothing.gguf", model=self.path("nothing.gguf"))
+        self.refuse(*quick, code=1, says="nothing.gguf", model=self.path("nothing.gguf"))
         cut = self.path("cut.gguf")
         cut.write_bytes(MODEL.read_bytes()[:300000])
-        self.fail(*quick, code=3, says="cut.gguf", model=cut)
-        self.fail("--target", self.path("nothing.json"), code=1, says="nothing.json")
+        self.refuse(*quick, code=3, says="cut.gguf", model=cut)
+        self.refuse("--target", self.path("nothing.json"), code=1, says="nothing.json")
         for content in ("[{", "{}", "[]", '[{"name": "a"}]', "[" * 5000, '[{"prompt": 1, "correct": 2}]'):
-            self.fail("--target", self.write("bad.json", content), code=3, says="bad.json")
+            self.refuse("--target", self.write("bad.json", content), code=3, says="bad.json")
 
     def test_dead_probe(self):
         one = {"name": "twin", "prompt": "Sum: 1 + 1 =", "correct": " 2", "wrong": " 2"}
         dead = self.write("dead.json", [one])
-        self.fail("--target", dead, *QUICK, "--metric", "seq_logprob", code=3, says="'twin'")
+        self.refuse("--target", dead, *QUICK, "--metric", "seq_logprob", code=3, says="'twin'")
 
     def test_no_flip_within_the_budget(self):
         out = self.path("patch.bkp")
-        self.fail(*self.data, *QUICK, "--budget-bytes", 10, "-o", out, code=4, says="budget")
+        self.refuse(*self.data, *QUICK, "--budget-bytes", 10, "-o", out, code=4, says="budget")
         self.assertFalse(out.exists())
 
     def test_no_generalisation_no_patch(self):
         out = self.path("patch.json")
         right = self.write("right.json", probes("control.json", 4, 10))
-        done = self.fail(*self.data, *QUICK, "--heldout", right, "-o", out, "--json", code=4,
+        done = self.refuse(*self.data, *QUICK, "--heldout", right, "-o", out, "--json", code=4,
                          says="held-out", stdout=None)
         self.assertFalse(out.exists())
         result = json.loads(done.stdout)
         self.assertEqual((result["output"], result["heldout"]["fixed"]), ("", 0))
-        shown = self.fail(*self.data, *QUICK, "--heldout", right, "-o", out, code=4,
+        shown = self.refuse(*self.data, *QUICK, "--heldout", right, "-o", out, code=4,
                           says="held-out", stdout=None).stdout
         self.assertIn("6 -> 6 of 6 right", shown)
         self.assertNotIn("written", shown)
 
     def test_a_patch_that_cannot_be_written(self):
-        self.fail(*self.data, *QUICK, "-o", self.path("no/such/patch.bkp"), code=1, says="no/such")
+        self.refuse(*self.data, *QUICK, "-o", self.path("no/such/patch.bkp"), code=1, says="no/such")
 
 
 class Results(SearchProgram):
@@ -398,12 +397,11 @@ class Results(SearchProgram):
             self.assertLessEqual(out.stat().st_size, budget)
 
     def test_metrics(self):
-        wanted = {"kl"}
         for metric in ("nll", "margin", "seq_logprob", "token_gap"):
             result = self.search(*self.data, *QUICK, "--metric", metric)
             self.assertGreater(result["fitness"], 0.0, metric)
             self.assertGreater(result["target_after"], result["target_before"], metric)
-        result = self.search(*self.data, *QUICK, "--control-metric", *wanted)
+        result = self.search(*self.data, *QUICK, "--control-metric", "kl")
         self.assertEqual(result["control_before"], 0.0)
         self.assertLess(result["control_after"], 0.0)
 

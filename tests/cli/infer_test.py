@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -402,6 +403,24 @@ class Failures(InferProgram):
                                       capture_output=True, text=True, check=False)
                 self.assertEqual(done.returncode, 1, (job, redirection))
                 self.assertIn("standard output", done.stderr)
+
+    def test_an_interrupt_ends_the_text_and_says_so(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            command = [PROGRAM, "-m", MODEL, "-t", "1", "-p", PROMPT, "-n", "1000000"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+                running.stdout.read(1)
+                running.send_signal(number)
+                text, error = running.communicate(timeout=60)
+            self.assertEqual(running.returncode, 130)
+            self.assertTrue(text.endswith(b"\n"))
+            self.assertTrue(error.decode().endswith("bankai-infer: interrupted\n"), error)
+
+    def test_a_reader_that_leaves_is_no_result(self):
+        command = [PROGRAM, "-m", MODEL, "-t", "1", "-p", PROMPT, "-n", "1000000"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            running.stdout.read(1)
+            running.stdout.close()
+            self.assertNotEqual(running.wait(timeout=60), 0)
 
     def test_help_and_version_are_results(self):
         for option, word in (("--help", "--perplexity"), ("--version", "bankai-infer ")):

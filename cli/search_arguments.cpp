@@ -1,4 +1,4 @@
-#include "cli/search_options.h"
+#include "cli/search_arguments.h"
 
 #include <filesystem>
 
