@@ -56,6 +56,8 @@ Status run(CommandLine& line, int argc, const char* const* argv) {
   line.group("Options")("output,o", po::value<std::string>(), "file to write")(
       "in-place", po::bool_switch(),
       "change the model file itself, safely: old or new at any time")(
+      "metadata", po::bool_switch(),
+      "apply: note the patches in the model's metadata; revert: remove such notes")(
       "model,m", po::value<std::string>(), "model to check against, or to bind to")(
       "probes", po::value<std::string>(), "probes that the patch must improve to be valid")(
       "budget-bytes", po::value<std::string>(), "largest binary size that is valid")(

@@ -97,6 +97,8 @@ Status put_on(const CommandLine& line, Files files, Direction direction) {
   const bool in_place = line.get<bool>("in-place");
   if (in_place == line.has("output"))
     return make_error(ErrorCode::kUsage, "expected either -o FILE or --in-place");
+  if (in_place && line.get<bool>("metadata"))
+    return make_error(ErrorCode::kUsage, "--metadata needs -o FILE: it changes the file's length");
   if (!in_place && line.get<std::string>("output") == "-")
     return make_error(ErrorCode::kUsage, "-o -: a model is written to a file");
   BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::Patch> patches, read_patches(files.subspan(1)));
@@ -116,8 +118,10 @@ Status put_on(const CommandLine& line, Files files, Direction direction) {
     return {};
   }
   BANKAI_ASSIGN_OR_RETURN(const std::string output, required_output(line));
+  std::vector<model::GgufEdit> metadata;
+  if (line.get<bool>("metadata")) metadata = patch_metadata(weights.file(), patches, direction);
   BANKAI_RETURN_IF_ERROR(
-      write_edited_copy(weights.file().bytes(), edits, output, overwrite_mode(line)));
+      write_edited_copy(weights.file(), edits, metadata, output, overwrite_mode(line)));
   report(line, output, patches.size(), edits, direction);
   return {};
 }

@@ -6,23 +6,30 @@
 #include <utility>
 
 #include "core/format.h"
+#include "core/sha256.h"
 #include "model/tensor_names.h"
 #include "patch/in_place_edit.h"
 
 namespace bankai::cli {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{1} << 20U;
-
-// Applies to `chunk`, which starts at `offset` of the file, the part of `edit` that lies in it.
-void apply_edit(const patch::FileEdit& edit, std::uint64_t offset, std::span<std::byte> chunk) {
-  std::byte mask[sizeof edit.mask];
-  std::memcpy(mask, edit.mask.data(), sizeof mask);
-  for (std::size_t i = 0; i < sizeof mask; ++i) {
-    const std::uint64_t place = edit.offset + i;
-    if (place >= offset && place - offset < chunk.size())
-      chunk[static_cast<std::size_t>(place - offset)] ^= mask[i];
+// The bytes of `tensor` with the edits that lie in it; empty if none does. Edits ascend in offset
+// and each lies in one tensor.
+std::vector<std::byte> edited_bytes(const model::GgufTensor& tensor,
+                                    std::span<const patch::FileEdit> edits) {
+  const auto first = std::lower_bound(
+      edits.begin(), edits.end(), tensor.offset,
+      [](const patch::FileEdit& edit, std::uint64_t offset) { return edit.offset < offset; });
+  std::vector<std::byte> bytes;
+  for (auto edit = first; edit != edits.end() && edit->offset - tensor.offset < tensor.data.size();
+       ++edit) {
+    if (bytes.empty()) bytes.assign(tensor.data.begin(), tensor.data.end());
+    std::byte mask[sizeof edit->mask];
+    std::memcpy(mask, edit->mask.data(), sizeof mask);
+    std::byte* place = bytes.data() + (edit->offset - tensor.offset);
+    for (std::size_t i = 0; i < sizeof mask; ++i) place[i] ^= mask[i];
   }
+  return bytes;
 }
 
 }  // namespace
@@ -45,22 +52,42 @@ patch::MatrixLookup PatchWeights::lookup() const {
   };
 }
 
-Status write_edited_copy(std::span<const std::byte> file, std::span<const patch::FileEdit> edits,
-                         const std::string& path, Overwrite overwrite) {
-  BANKAI_ASSIGN_OR_RETURN(AtomicFile out, AtomicFile::create(path, overwrite));
-  std::vector<std::byte> buffer;
-  std::size_t first = 0;  // the first edit that reaches into this chunk or a later one
-  for (std::size_t offset = 0; offset < file.size(); offset += kChunkBytes) {
-    const auto chunk = file.subspan(offset, std::min(kChunkBytes, file.size() - offset));
-    buffer.assign(chunk.begin(), chunk.end());
-    const std::uint64_t end = offset + chunk.size();
-    for (std::size_t i = first; i < edits.size() && edits[i].offset < end; ++i) {
-      apply_edit(edits[i], offset, buffer);
-      if (edits[i].offset + sizeof edits[i].mask <= end) first = i + 1;
-    }
-    BANKAI_RETURN_IF_ERROR(out.write(buffer));
+Status write_edited_copy(const model::GgufFile& file, std::span<const patch::FileEdit> edits,
+                         std::span<const model::GgufEdit> metadata, const std::string& path,
+                         Overwrite overwrite) {
+  std::vector<std::byte> bytes;
+  const auto replacement =
+      [&](const model::GgufTensor& tensor) -> Result<std::span<const std::byte>> {
+    bytes = edited_bytes(tensor, edits);
+    return std::span<const std::byte>(bytes);
+  };
+  return model::copy_gguf(file, metadata, replacement, path, overwrite);
+}
+
+std::vector<model::GgufEdit> patch_metadata(const model::GgufFile& file,
+                                            std::span<const patch::Patch> patches,
+                                            patch::Direction direction) {
+  constexpr std::string_view kPrefix = "bankai.patch.";
+  std::vector<model::GgufEdit> edits;
+  for (const model::GgufValue& value : file.metadata())
+    if (value.key.starts_with(kPrefix)) edits.push_back({std::string(value.key), {}});
+  if (direction == patch::Direction::kRevert) return edits;
+  std::string names;
+  std::string hashes;
+  std::uint32_t flips = 0;
+  for (const patch::Patch& patch : patches) {
+    names += (names.empty() ? "" : ", ") + patch.name;
+    if (patch.base.hash) hashes += (hashes.empty() ? "" : ", ") + to_hex(*patch.base.hash);
+    flips += static_cast<std::uint32_t>(patch.flips.size());
   }
-  return out.commit();
+  const std::string prefix(kPrefix);
+  for (model::GgufEdit& edit : std::vector<model::GgufEdit>{{prefix + "names", names},
+                                                            {prefix + "base_hashes", hashes},
+                                                            {prefix + "flips", flips}}) {
+    std::erase_if(edits, [&](const model::GgufEdit& old) { return old.key == edit.key; });
+    edits.push_back(std::move(edit));
+  }
+  return edits;
 }
 
 }  // namespace bankai::cli

@@ -7,6 +7,7 @@
 
 #include "core/atomic_file.h"
 #include "core/result.h"
+#include "model/gguf_copy.h"
 #include "model/gguf_file.h"
 #include "patch/apply.h"
 #include "patch/fingerprint.h"
@@ -28,8 +29,16 @@ class PatchWeights {
   model::GgufFile file_;
 };
 
-// Writes a copy of `file` in which only the bytes of `edits` differ. Errors: those of AtomicFile.
-Status write_edited_copy(std::span<const std::byte> file, std::span<const patch::FileEdit> edits,
-                         const std::string& path, Overwrite overwrite);
+// Writes a copy of `file` in which only the bytes of `edits` differ, and the metadata if asked.
+// Errors: those of copy_gguf.
+Status write_edited_copy(const model::GgufFile& file, std::span<const patch::FileEdit> edits,
+                         std::span<const model::GgufEdit> metadata, const std::string& path,
+                         Overwrite overwrite);
+
+// The keys bankai.patch.names, .base_hashes and .flips that tell of applied patches; for reverting,
+// the removal of all such keys.
+std::vector<model::GgufEdit> patch_metadata(const model::GgufFile& file,
+                                            std::span<const patch::Patch> patches,
+                                            patch::Direction direction);
 
 }  // namespace bankai::cli
