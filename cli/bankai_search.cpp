@@ -13,6 +13,8 @@
 #include "cli/search_arguments.h"
 #include "cli/search_output.h"
 #include "cli/search_report.h"
+#include "core/byte_reader.h"
+#include "core/byte_writer.h"
 #include "core/format.h"
 #include "mpi/agreement.h"
 #include "mpi/core_share.h"
@@ -74,6 +76,16 @@ Status check_probes(const Setup& setup, model::Transformer& transformer, Progres
   return {};
 }
 
+// The status of the work that rank 0 does alone, on all ranks. The others bring none, so that the
+// message names no rank: it is the same for any number of them.
+Status agree_with_root(mpi::Communicator& communicator, const Status& mine) {
+  ByteWriter writer;
+  mpi::write_status(writer, mine);
+  const std::vector<std::byte> of_root = communicator.all_gather(writer.bytes())[0];
+  ByteReader reader(of_root);
+  return mpi::read_status(reader);
+}
+
 // Why the search came to an early end, the same on all ranks.
 enum class Stop : std::int64_t { kNone = 0, kTimeLimit = 1, kSignal = 2 };
 
@@ -96,13 +108,13 @@ class Run {
     if (!searched.ok()) stop = interrupt_requested() ? Stop::kSignal : Stop::kTimeLimit;
     stop = static_cast<Stop>(
         communicator_.all_reduce(static_cast<std::int64_t>(stop), mpi::ReduceOp::kMax));
-    return mpi::agree(communicator_, is_root_ ? finish(stop) : Status());
+    return agree_with_root(communicator_, is_root_ ? finish(stop) : Status());
   }
 
  private:
   Status prepare() {
     const Status checked = is_root_ ? check_probes(setup_, transformer_, progress_) : Status();
-    BANKAI_RETURN_IF_ERROR(mpi::agree(communicator_, checked));
+    BANKAI_RETURN_IF_ERROR(agree_with_root(communicator_, checked));
     BANKAI_RETURN_IF_ERROR(mpi::agree(communicator_, create_context()));
     return resume();
   }
@@ -123,7 +135,7 @@ class Run {
     std::vector<std::byte> bytes;
     Status status;
     if (is_root_) status = load_checkpoint(setup_.files.checkpoint, bytes);
-    BANKAI_RETURN_IF_ERROR(mpi::agree(communicator_, status));
+    BANKAI_RETURN_IF_ERROR(agree_with_root(communicator_, status));
     if (bytes.empty() && is_root_)
       progress_.remark("no checkpoint yet: starting from the beginning");
     const std::vector<std::byte> shared = communicator_.all_gather(bytes)[0];

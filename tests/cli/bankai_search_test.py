@@ -124,6 +124,9 @@ class Invariance(SearchProgram):
         done = self.run_search(*self.data, ranks=3, model=self.path("nothing.gguf"))
         lines = [line for line in done.stderr.splitlines() if line.startswith("bankai-search: ")]
         self.assertEqual((done.returncode, len(lines), done.stdout), (1, 1, ""), done.stderr)
+        done = self.run_search(*self.data, *QUICK, "--budget-bytes", 10, "-q", ranks=2)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("bankai-search: no flip within the budget", done.stderr)
 
 
 class StopsAndResumes(SearchProgram):
@@ -397,8 +400,12 @@ class Results(SearchProgram):
             self.assertLessEqual(out.stat().st_size, budget)
 
     def test_metrics(self):
+        # token_gap looks at the answers' last digits: they have to differ.
+        target = self.write("gap.json", [probe for probe in probes("sums.search.json", 0, 16)
+                                         if probe["correct"][-1] != probe["wrong"][-1]])
         for metric in ("nll", "margin", "seq_logprob", "token_gap"):
-            result = self.search(*self.data, *QUICK, "--metric", metric)
+            result = self.search("--target", target, "--control", self.control, *QUICK, "--metric",
+                                 metric)
             self.assertGreater(result["fitness"], 0.0, metric)
             self.assertGreater(result["target_after"], result["target_before"], metric)
         result = self.search(*self.data, *QUICK, "--control-metric", "kl")

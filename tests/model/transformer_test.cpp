@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/format.h"
 #include "core/mapped_file.h"
+#include "model/gguf_copy.h"
 #include "tests/model/forward_checks.h"
 #include "tests/support/reference_transformer.h"
 #include "tests/support/small_model.h"
@@ -160,6 +163,48 @@ TEST_F(DemoModel, IsCloseToTheReferenceOnText) {
   }
   EXPECT_LE(coarse / 2.0, 1e-4);
   EXPECT_LE(fine / 2.0, 1e-8);
+}
+
+// The demo model with one input channel of every layer's norms scaled by `factor`.
+Result<std::unique_ptr<Model>> with_outlier_channel(std::size_t channel, float factor,
+                                                    const std::string& path) {
+  const GgufFile& file = demo_model().file();
+  std::vector<std::byte> bytes;
+  const auto scale_channel = [&](const GgufTensor& tensor) -> Result<std::span<const std::byte>> {
+    if (!tensor.name.ends_with("attn_norm.weight") && !tensor.name.ends_with("ffn_norm.weight"))
+      return std::span<const std::byte>();
+    bytes.assign(tensor.data.begin(), tensor.data.end());
+    float value = 0.0F;
+    std::memcpy(&value, bytes.data() + channel * sizeof value, sizeof value);
+    value *= factor;
+    std::memcpy(bytes.data() + channel * sizeof value, &value, sizeof value);
+    return std::span<const std::byte>(bytes);
+  };
+  BANKAI_RETURN_IF_ERROR(copy_gguf(file, {}, scale_channel, path, Overwrite::kReplace));
+  return Model::load(path);
+}
+
+TEST_F(DemoModel, OutlierChannelsCostA8LittleMoreThanNarrowGroups) {
+  const auto tokens = text_tokens(200);
+  const std::size_t vocabulary = demo_model().parameters().vocabulary;
+  const bankai::testing::TempDir folder;
+  for (const std::size_t channel : {0U, 255U}) {
+    const auto model = with_outlier_channel(channel, 50.0F, folder.path("outlier.gguf"));
+    ASSERT_TRUE(model.ok());
+    const std::vector<double> exact = ReferenceTransformer((*model)->file()).logits(tokens);
+    const auto mean_kl_of_groups = [&](std::size_t cols) {
+      const std::vector<double> logits =
+          ReferenceTransformer((*model)->file(), {.int8_group_cols = cols}).logits(tokens);
+      return distance(exact, {logits.begin(), logits.end()}, vocabulary).mean_kl;
+    };
+    const double ours = distance(exact, sequence_logits(**model, tokens, a8()), vocabulary).mean_kl;
+    const double narrow = mean_kl_of_groups(32);
+    const double wide = mean_kl_of_groups(128);
+    RecordProperty("channel_" + std::to_string(channel),
+                   format("a8 %.3g, groups of 32 %.3g, of 128 %.3g", ours, narrow, wide));
+    EXPECT_LE(ours, 4.0 * narrow);
+    EXPECT_LT(ours, wide);
+  }
 }
 
 // The same tokens in every way that must not matter, for both precisions.
