@@ -213,6 +213,8 @@ class Run {
     }
     if (stop == Stop::kSignal)
       return Error{ErrorCode::kInterrupted, "interrupted, without a --checkpoint to go on from"};
+    if (state_.accepted.empty() && stop == Stop::kTimeLimit)
+      return Error{ErrorCode::kNoSolution, "the time limit came before a round was complete"};
     if (state_.accepted.empty())
       return Error{ErrorCode::kNoSolution,
                    held_out_ && setup_.options.patience > 0

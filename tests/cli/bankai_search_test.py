@@ -19,6 +19,7 @@ SEARCH, INFER, PATCH, MPIRUN = sys.argv[1:5]
 DEMO = pathlib.Path(sys.argv[5])
 del sys.argv[1:6]
 MODEL = DEMO / "bankai-demo-5m.gguf"
+HAS_MPI = os.access(MPIRUN, os.X_OK)
 LAYER_ROWS = 2 * 768  # gate and up rows of one layer
 QUICK = ["--layers", 5, "--candidates", 40, "--iterations", 2, "--shortlist", 16]
 # Rounds long enough to be caught in the middle.
@@ -54,6 +55,8 @@ class SearchProgram(unittest.TestCase):
         return self.write(source, "".join(content))
 
     def command(self, *arguments, ranks=0, model=MODEL):
+        if ranks and not HAS_MPI:
+            self.skipTest("built without MPI")
         launcher = [MPIRUN, "-n", ranks] if ranks else []
         return [str(part) for part in [*launcher, SEARCH, "-m", model, *arguments]]
 
@@ -197,9 +200,6 @@ class StopsAndResumes(SearchProgram):
             self.out.unlink(missing_ok=True)  # it may have been through already
         self.same_numbers(self.search(*self.options, "--resume"), expected)
         self.assertEqual(self.out.read_bytes(), patch_bytes)
-        self.assertEqual(sorted(path.name for path in self.path("").iterdir() if path.is_file()
-                                and ".tmp" not in path.name),
-                         ["control.json", "patch.bkp", "state.ck", "target.json"])
 
     def test_hill_climbing_resumes_too(self):
         climb = [*self.data, "--layers", 5, "--strategy", "hill-climb", "--iterations", 150, "-t", 1]
@@ -212,7 +212,7 @@ class StopsAndResumes(SearchProgram):
         self.same_numbers(self.search(*options, "--resume"), expected)
         self.assertEqual(self.out.read_bytes(), self.path("whole.bkp").read_bytes())
 
-    def test_time_limit_with_and_without_a_checkpoint(self):
+    def test_time_limit_leaves_a_checkpoint(self):
         endless = [*self.data, "--time-limit", "1s", "-o", self.out]
         done = self.run_search(*endless, "--checkpoint", self.checkpoint)
         self.assertEqual((done.returncode, done.stdout), (75, ""), done.stderr)
@@ -433,6 +433,8 @@ class Results(SearchProgram):
 
 
 if __name__ == "__main__":
+    # Waiting threads sleep: tests run side by side, and spinning ones would take the cores away.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
     os.environ.setdefault("OMPI_MCA_btl_vader_single_copy_mechanism", "none")
     unittest.main(verbosity=2)
