@@ -10,9 +10,6 @@
 namespace bankai::bfs {
 namespace {
 
-constexpr std::size_t kLeastChunk = 512;  // candidates between two checkpoints of a round …
-constexpr std::size_t kChunks = 32;       // … and how many such chunks a large round has at most
-
 // `count` different candidates by Floyd's sampling (Bentley and Floyd 1987), ascending.
 std::vector<CandidateId> sample_candidates(CandidateId size, std::uint64_t count,
                                            std::uint64_t seed) {
@@ -57,7 +54,7 @@ std::vector<CandidateId> propose(const SearchContext& context, const SearchState
 // Scores `ids` in chunks, each followed by a checkpoint; goes on after those already in `scored`.
 Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
                        SearchState& state) {
-  const std::size_t chunk = std::max(kLeastChunk, ids.size() / kChunks);
+  const std::size_t chunk = context.candidates_per_chunk(ids.size());
   while (state.scored.size() < ids.size()) {
     const std::span<const CandidateId> rest = ids.subspan(state.scored.size());
     BANKAI_ASSIGN_OR_RETURN(const auto results,

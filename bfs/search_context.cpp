@@ -12,8 +12,13 @@ namespace bankai::bfs {
 namespace {
 
 constexpr std::size_t kBatchCandidates = 32;
-constexpr std::uint64_t kBatchWork =
-    std::uint64_t{1} << 38U;  // multiply-adds that one batch should not exceed by much
+// Multiply-adds that one batch, and one rank between two checkpoints, should not exceed by much.
+constexpr std::uint64_t kBatchWork = 1ULL << 38U;
+constexpr std::uint64_t kChunkWork = 1ULL << 43U;
+
+// Where candidates cost little, a checkpoint after fewer than these would cost more than they do.
+constexpr std::size_t kLeastChunk = 512;
+constexpr std::size_t kChunks = 32;  // of a long round
 
 // Runs of candidates in the same half-layer, of bounded work: what a rank takes at a time.
 std::vector<IndexRange> make_batches(std::span<const patch::Flip> flips, std::size_t batch_size) {
@@ -111,15 +116,24 @@ std::vector<patch::Flip> SearchContext::flips(std::span<const CandidateId> ids) 
   return result;
 }
 
-Result<std::vector<ScoredCandidate>> SearchContext::score(std::span<const CandidateId> ids,
-                                                          SearchState& state) {
-  const std::vector<patch::Flip> all = flips(ids);
+std::uint64_t SearchContext::candidate_work() const {
   const model::Hyperparameters& h = model().parameters();
   const std::uint64_t layer_weights =
       h.embedding * (2 * h.query_dim() + 2 * h.kv_dim() + 3 * h.feed_forward);
-  const std::uint64_t candidate_work = evaluator_->full_cost() / 2 * layer_weights;
-  const auto batch_size = std::clamp<std::size_t>(
-      kBatchWork / std::max<std::uint64_t>(1, candidate_work), 1, kBatchCandidates);
+  return std::max<std::uint64_t>(1, evaluator_->full_cost() / 2 * layer_weights);
+}
+
+std::size_t SearchContext::candidates_per_chunk(std::size_t count) const {
+  const auto ranks = static_cast<std::size_t>(communicator_.size());
+  const std::size_t by_work = std::max<std::size_t>(1, kChunkWork / candidate_work()) * ranks;
+  return std::min(by_work, std::max(kLeastChunk, count / kChunks));
+}
+
+Result<std::vector<ScoredCandidate>> SearchContext::score(std::span<const CandidateId> ids,
+                                                          SearchState& state) {
+  const std::vector<patch::Flip> all = flips(ids);
+  const auto batch_size =
+      std::clamp<std::size_t>(kBatchWork / candidate_work(), 1, kBatchCandidates);
   const std::vector<IndexRange> batches = make_batches(all, batch_size);
   std::vector<std::uint64_t> costs;
   for (const IndexRange& batch : batches)

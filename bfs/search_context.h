@@ -55,6 +55,9 @@ class SearchContext {
   // Collective. Exact fitness of the state with each candidate flipped, in the order of `ids`,
   // which must ascend. Errors: kStopped when asked to stop.
   Result<std::vector<ScoredCandidate>> score(std::span<const CandidateId> ids, SearchState& state);
+  // How many of `count` candidates to score between two checkpoints: at most about a minute of
+  // work. Results do not depend on it.
+  std::size_t candidates_per_chunk(std::size_t count) const;
   // Collective. Exact fitness of the state with each of several sets of candidates flipped.
   Result<std::vector<Fitness>> score_sets(std::span<const std::vector<CandidateId>> sets,
                                           SearchState& state);
@@ -72,6 +75,8 @@ class SearchContext {
   SearchContext(model::Transformer& transformer, mpi::Communicator& comm,
                 const SearchOptions& options, const SearchData& data, SearchHooks hooks);
   Status build_objective(const model::RowOverlay& overlay);
+  // Multiply-adds of a full pass, at least 1: what one candidate costs at most.
+  std::uint64_t candidate_work() const;
 
   model::Transformer& transformer_;
   mpi::Communicator& communicator_;

@@ -250,11 +250,11 @@ class Run {
 };
 
 Status search(const CommandLine& line, mpi::Communicator& communicator) {
+  watch_for_interrupts();  // also while a large model loads
   Result<Setup> setup = set_up(line, mpi::cores_for_this_rank(communicator));
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, setup.ok() ? Status() : Status(setup.error())));
   BANKAI_RETURN_IF_ERROR(
       mpi::all_equal(communicator, setup->digest, "the model, the data or an option"));
-  watch_for_interrupts();
   return Run(line, std::move(setup).value(), communicator).run();
 }
 

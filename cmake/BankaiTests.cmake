@@ -18,7 +18,9 @@ function(bankai_add_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  # Waiting threads sleep: tests share few cores, and a spinning thread keeps the one it waits for from running.
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
 function(bankai_add_mpi_test name)

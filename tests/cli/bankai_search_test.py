@@ -1,246 +1,16 @@
-"""bankai-search from the outside, on the demo model: the same bytes everywhere, stops and resumes,
-strategies and metrics, the figures recomputed by bankai-infer, exit codes.
+"""bankai-search from the outside, on the demo model: strategies, metrics and budgets, the figures
+recomputed by bankai-infer, exit codes.
 
 usage: bankai_search_test.py SEARCH INFER PATCH MPIRUN DEMO_FOLDER [unittest arguments]
 """
 import csv
 import json
-import os
-import pathlib
-import random
-import signal
 import subprocess
-import sys
-import tempfile
-import time
 import unittest
 
-SEARCH, INFER, PATCH, MPIRUN = sys.argv[1:5]
-DEMO = pathlib.Path(sys.argv[5])
-del sys.argv[1:6]
-MODEL = DEMO / "bankai-demo-5m.gguf"
-HAS_MPI = os.access(MPIRUN, os.X_OK)
+from search_program import INFER, KEYS, MODEL, PATCH, QUICK, SEARCH, SearchProgram, probes
+
 LAYER_ROWS = 2 * 768  # gate and up rows of one layer
-QUICK = ["--layers", 5, "--candidates", 40, "--iterations", 2, "--shortlist", 16]
-# Rounds long enough to be caught in the middle.
-LONG = ["--layers", "4,5", "--candidates", 600, "--iterations", 3, "--shortlist", 300, "-t", 1]
-NO_NUMBERS = {"seconds", "ranks", "threads", "kernel", "output"}  # may differ between equal searches
-KEYS = {"flips", "bits", "patch_bytes", "fitness", "target_before", "target_after",
-        "control_before", "control_after", "heldout", "forward_tokens", "seconds", "ranks",
-        "threads", "kernel"}
-
-
-def probes(name, begin, end):
-    return json.loads((DEMO / "probes" / name).read_text())[begin:end]
-
-
-class SearchProgram(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.target = self.write("target.json", probes("sums.search.json", 0, 8))
-        self.control = self.write("control.json", probes("control.json", 0, 4))
-        self.data = ["--target", self.target, "--control", self.control]
-
-    def path(self, name):
-        return pathlib.Path(self.folder.name) / name
-
-    def write(self, name, content):
-        text = content if isinstance(content, str) else json.dumps(content)
-        self.path(name).write_text(text)
-        return self.path(name)
-
-    def text_of(self, source, lines):
-        content = (DEMO / "text" / source).read_text().splitlines(keepends=True)[:lines]
-        return self.write(source, "".join(content))
-
-    def command(self, *arguments, ranks=0, model=MODEL):
-        if ranks and not HAS_MPI:
-            self.skipTest("built without MPI")
-        launcher = [MPIRUN, "-n", ranks] if ranks else []
-        return [str(part) for part in [*launcher, SEARCH, "-m", model, *arguments]]
-
-    def run_search(self, *arguments, **more):
-        return subprocess.run(self.command(*arguments, **more), capture_output=True, text=True,
-                              check=False)
-
-    def search(self, *arguments, **more):
-        """The JSON result of a search that succeeds."""
-        done = self.run_search(*arguments, "--json", "-q", **more)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stderr, "", "quiet")
-        self.assertEqual(done.stdout.count("\n"), 1, "one object, one line")
-        return json.loads(done.stdout)
-
-    def refuse(self, *arguments, code, says, stdout="", **more):
-        done = self.run_search(*arguments, "-q", **more)
-        self.assertEqual(done.returncode, code, done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1, "an error is one line: " + done.stderr)
-        self.assertTrue(done.stderr.startswith("bankai-search: "), done.stderr)
-        self.assertIn(says, done.stderr)
-        if stdout is not None:
-            self.assertEqual(done.stdout, stdout)
-        return done
-
-    def infer_scores(self, source, *arguments):
-        done = subprocess.run(
-            [str(part) for part in [INFER, "-m", MODEL, "--probes", source, "--activations", "a16",
-                                    "--kv-type", "f32", "--json", "-q", *arguments]],
-            capture_output=True, text=True, check=True)
-        result = json.loads(done.stdout)
-        return result["mean_score"], [probe["score"] for probe in result["probes"]]
-
-
-class Invariance(SearchProgram):
-    def outcome(self, *arguments, **more):
-        """Every number and byte that must not depend on how the search was run."""
-        patch, scores = self.path("patch.bkp"), self.path("scores.csv")
-        numbers = self.search(*arguments, "-o", patch, "--scores-out", scores, "--force", **more)
-        readable = self.path("readable.json")
-        self.search(*arguments, "-o", readable, "--force", **more)
-        numbers = {key: value for key, value in numbers.items() if key not in NO_NUMBERS}
-        return numbers, patch.read_bytes(), readable.read_bytes(), scores.read_bytes()
-
-    def test_same_bytes_for_ranks_threads_and_kernels(self):
-        options = [*self.data, *QUICK]
-        expected = self.outcome(*options, "-t", 1)
-        self.assertGreater(expected[0]["flips"], 1)
-        listed = subprocess.run([SEARCH, "--list-kernels"], capture_output=True, text=True,
-                                check=True).stdout.splitlines()
-        kernels = [line for line in listed if len(line.split()) == 1 and line != "scalar"]
-        variants = [([], ranks) for ranks in (1, 2, 3, 5)]
-        variants += [(["-t", 2], 0), (["-t", 2], 2)]
-        variants += [(["-t", 1, "--kernel", kernel], 0) for kernel in kernels]
-        variants += [(["--kernel", kernel], 3) for kernel in kernels[:1]]
-        for more, ranks in variants:
-            with self.subTest(options=more, ranks=ranks):
-                self.assertEqual(self.outcome(*options, *more, ranks=ranks), expected)
-
-    def test_scalar_kernel_gives_the_same_bytes(self):
-        small = ["--target", self.write("two.json", probes("sums.search.json", 0, 2)), "--layers", 5,
-                 "--tensors", "gate", "--candidates", 8, "--iterations", 1]
-        self.assertEqual(self.outcome(*small, "--kernel", "scalar"), self.outcome(*small))
-
-    def test_ranks_are_reported_and_fail_as_one(self):
-        result = self.search(*self.data, *QUICK, ranks=3)
-        self.assertEqual(result["ranks"], 3)
-        done = self.run_search(*self.data, ranks=3, model=self.path("nothing.gguf"))
-        lines = [line for line in done.stderr.splitlines() if line.startswith("bankai-search: ")]
-        self.assertEqual((done.returncode, len(lines), done.stdout), (1, 1, ""), done.stderr)
-        done = self.run_search(*self.data, *QUICK, "--budget-bytes", 10, "-q", ranks=2)
-        self.assertEqual(done.returncode, 4, done.stderr)
-        self.assertIn("bankai-search: no flip within the budget", done.stderr)
-
-
-class StopsAndResumes(SearchProgram):
-    def setUp(self):
-        super().setUp()
-        self.checkpoint, self.out = self.path("state.ck"), self.path("patch.bkp")
-        self.options = [*self.data, *LONG, "--checkpoint", self.checkpoint, "-o", self.out]
-
-    def undisturbed(self):
-        other = self.path("undisturbed") / "patch.bkp"  # the name of the file is the patch's name
-        other.parent.mkdir()
-        result = self.search(*self.data, *LONG, "-o", other)
-        self.assertGreater(result["flips"], 1)
-        return result, other.read_bytes()
-
-    def start(self, *arguments, **more):
-        process = subprocess.Popen(self.command(*arguments, **more), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(process.kill)
-        return process
-
-    def await_first(self, path, process):
-        deadline = time.monotonic() + 120
-        while not path.exists():
-            self.assertIsNone(process.poll(), "ended before it could be disturbed")
-            self.assertLess(time.monotonic(), deadline, "nothing written")
-            time.sleep(0.005)
-
-    def stop(self, process, number):
-        process.send_signal(number)
-        return process.communicate(timeout=120)
-
-    def same_numbers(self, one, other):
-        for key in KEYS - NO_NUMBERS:
-            self.assertEqual(one[key], other[key], key)
-
-    def test_signals_leave_a_checkpoint_and_resuming_gives_the_same_bytes(self):
-        expected, patch_bytes = self.undisturbed()
-        for ranks, number, marker in ((0, signal.SIGTERM, self.checkpoint),
-                                      (0, signal.SIGUSR1, self.path("scores.csv")),
-                                      (2, signal.SIGUSR1, self.checkpoint)):
-            with self.subTest(ranks=ranks, signal=number):
-                for path in (self.checkpoint, self.out, self.path("scores.csv")):
-                    path.unlink(missing_ok=True)
-                options = [*self.options, "--scores-out", self.path("scores.csv")]
-                process = self.start(*options, "-q", ranks=ranks)
-                self.await_first(marker, process)
-                stdout, stderr = self.stop(process, number)
-                self.assertEqual((process.returncode, stdout), (75, ""), stderr)
-                self.assertEqual(stderr.count("bankai-search: stopped after round"), 1)
-                self.assertTrue(self.checkpoint.exists())
-                self.assertFalse(self.out.exists())
-                result = self.search(*options, "--resume")
-                self.same_numbers(result, expected)
-                self.assertEqual(self.out.read_bytes(), patch_bytes)
-                self.assertTrue(self.path("scores.csv").exists())
-
-    def test_kills_at_any_time_do_not_matter(self):
-        source = random.Random(7)
-        begin = time.monotonic()
-        expected, patch_bytes = self.undisturbed()
-        whole = time.monotonic() - begin
-        for _ in range(5):
-            process = self.start(*self.options, "--resume", "-q")
-            time.sleep(source.uniform(0.05, 0.6 * whole))
-            process.kill()
-            process.communicate()
-            self.out.unlink(missing_ok=True)  # it may have been through already
-        self.same_numbers(self.search(*self.options, "--resume"), expected)
-        self.assertEqual(self.out.read_bytes(), patch_bytes)
-
-    def test_hill_climbing_resumes_too(self):
-        climb = [*self.data, "--layers", 5, "--strategy", "hill-climb", "--iterations", 150, "-t", 1]
-        expected = self.search(*climb, "-o", self.path("whole.bkp"), "--name", "x")
-        options = [*climb, "-o", self.out, "--name", "x", "--checkpoint", self.checkpoint]
-        process = self.start(*options, "-q")
-        self.await_first(self.checkpoint, process)
-        self.stop(process, signal.SIGTERM)
-        self.assertEqual(process.returncode, 75)
-        self.same_numbers(self.search(*options, "--resume"), expected)
-        self.assertEqual(self.out.read_bytes(), self.path("whole.bkp").read_bytes())
-
-    def test_time_limit_leaves_a_checkpoint(self):
-        endless = [*self.data, "--time-limit", "1s", "-o", self.out]
-        done = self.run_search(*endless, "--checkpoint", self.checkpoint)
-        self.assertEqual((done.returncode, done.stdout), (75, ""), done.stderr)
-        self.assertTrue(self.checkpoint.exists())
-        self.assertFalse(self.out.exists())
-
-    def test_interrupted_without_a_checkpoint(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            log = self.path(f"{number}.jsonl")
-            process = self.start(*self.data, *LONG, "-o", self.out, "--log", log, "-q")
-            self.await_first(log, process)
-            stdout, stderr = self.stop(process, number)
-            self.assertEqual((process.returncode, stdout), (130, ""), stderr)
-            self.assertFalse(self.out.exists())
-
-    def test_refuses_foreign_and_damaged_checkpoints(self):
-        options = [*self.data, *QUICK, "--checkpoint", self.checkpoint]
-        self.search(*options)
-        for other in (["--seed", 43], ["--control-penalty", 3], ["--metric", "margin"],
-                      ["--activations", "a8"], ["--tensors", "gate"], ["--target", self.control]):
-            self.refuse(*options, *other, "--resume", code=5, says="another search")
-        whole = self.checkpoint.read_bytes()
-        for damaged in (whole[:-1], whole + b"\0", b"", whole[:60] + b"\x55" + whole[61:], whole[:40]):
-            self.checkpoint.write_bytes(damaged)
-            self.refuse(*options, "--resume", code=3, says="checkpoint")
-        self.checkpoint.write_bytes(whole)
-        self.search(*options, "--resume")
-        self.refuse(*self.data, "--resume", code=2, says="--checkpoint")
 
 
 class Failures(SearchProgram):
@@ -283,7 +53,8 @@ class Failures(SearchProgram):
         cut.write_bytes(MODEL.read_bytes()[:300000])
         self.refuse(*quick, code=3, says="cut.gguf", model=cut)
         self.refuse("--target", self.path("nothing.json"), code=1, says="nothing.json")
-        for content in ("[{", "{}", "[]", '[{"name": "a"}]', "[" * 5000, '[{"prompt": 1, "correct": 2}]'):
+        for content in ("[{", "{}", "[]", '[{"name": "a"}]', "[" * 5000,
+                        '[{"prompt": 1, "correct": 2}]'):
             self.refuse("--target", self.write("bad.json", content), code=3, says="bad.json")
 
     def test_dead_probe(self):
@@ -310,7 +81,8 @@ class Failures(SearchProgram):
         self.assertNotIn("written", shown)
 
     def test_a_patch_that_cannot_be_written(self):
-        self.refuse(*self.data, *QUICK, "-o", self.path("no/such/patch.bkp"), code=1, says="no/such")
+        out = self.path("no/such/patch.bkp")
+        self.refuse(*self.data, *QUICK, "-o", out, code=1, says="no/such")
 
 
 class Results(SearchProgram):
@@ -343,7 +115,8 @@ class Results(SearchProgram):
         self.assertEqual(events[-1]["accepted"], result["flips"])
         patch = json.loads(out.read_text())
         self.assertEqual((patch["name"], len(patch["flips"])), ("adder", result["flips"]))
-        valid = subprocess.run([PATCH, "validate", out, "-m", MODEL], capture_output=True, check=False)
+        valid = subprocess.run([PATCH, "validate", out, "-m", MODEL], capture_output=True,
+                               check=False)
         self.assertEqual(valid.returncode, 0, valid.stderr)
 
     def test_exhaustive_scores_every_candidate(self):
@@ -356,18 +129,21 @@ class Results(SearchProgram):
         self.assertEqual((len(rows), len(set(places))), (LAYER_ROWS, LAYER_ROWS))
         changes = [float(row["delta_loss"]) for row in rows]
         self.assertTrue(min(changes) < 0 < max(changes))
-        self.assertEqual([abs(change) for change in changes], [float(row["sensitivity"]) for row in rows])
+        self.assertEqual([abs(change) for change in changes],
+                         [float(row["sensitivity"]) for row in rows])
         self.assertEqual([-change for change in changes], [float(row["fitness"]) for row in rows],
                          "no controls: the fitness is the gain")
         # One row of the table against the model with that flip alone.
         best = min(rows, key=lambda row: float(row["delta_loss"]))
-        flip = {"layer": int(best["layer"]), "proj": best["tensor"] + "_proj", "row": int(best["row"])}
+        flip = {"layer": int(best["layer"]), "proj": best["tensor"] + "_proj",
+                "row": int(best["row"])}
         loose, bound = self.write("loose.json", {"flips": [flip]}), self.path("one.bkp")
         subprocess.run([PATCH, "convert", loose, "-o", bound, "-m", MODEL], check=True,
                        capture_output=True)
         before, _ = self.infer_scores(self.path("two.json"))
         after, _ = self.infer_scores(self.path("two.json"), "--patch", bound)
-        self.assertAlmostEqual(float(best["delta_loss"]), before - after, delta=1e-6 * abs(before - after))
+        self.assertAlmostEqual(float(best["delta_loss"]), before - after,
+                               delta=1e-6 * abs(before - after))
 
     def test_score_table_as_json_lines(self):
         table = self.path("scores.jsonl")
@@ -433,8 +209,4 @@ class Results(SearchProgram):
 
 
 if __name__ == "__main__":
-    # Waiting threads sleep: tests run side by side, and spinning ones would take the cores away.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
-    os.environ.setdefault("OMPI_MCA_btl_vader_single_copy_mechanism", "none")
     unittest.main(verbosity=2)
