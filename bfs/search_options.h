@@ -43,7 +43,6 @@ struct SearchOptions {
   std::uint64_t seed = 42;
   std::uint64_t candidates = 0;      // greedy: candidates sampled for the first round; 0: all
   std::uint64_t shortlist = 256;     // greedy: best candidates scored again in each later round
-  std::size_t screen_probes = 0;     // greedy: targets (and controls) of a first sieve; 0: none
   std::size_t budget_flips = 0;      // 0: no limit
   std::size_t budget_bytes = 0;      // of the binary patch; 0: no limit
   double min_gain = 0.0;             // fitness that a round must add

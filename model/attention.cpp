@@ -34,7 +34,8 @@ void Transformer::rotate_and_store(std::size_t layer, AttentionProjections& proj
       table_.rope_neox(head, rope_.cos(position), rope_.sin(position), rope_.half());
     }
   };
-  parallel_for(options_.threads, places_.size(), [&](IndexRange range) {
+  const int threads = threads_for(projections.query.size() + projections.key.size(), kElementWork);
+  parallel_for(threads, places_.size(), [&](IndexRange range) {
     for (std::size_t token = range.begin; token < range.end; ++token) {
       const TokenPlace& place = places_[token];
       float* key = projections.key.data() + token * h.kv_dim();
@@ -53,27 +54,30 @@ void Transformer::attend(const AttentionProjections& projections) {
   const std::size_t heads_per_kv = h.num_heads / h.num_kv_heads;
   const std::size_t tokens = places_.size();
   mixed_.assign(projections.query.size(), 0.0F);
-  parallel_for(options_.threads, tokens * h.num_heads, [&](IndexRange range) {
-    std::vector<float> scores;
-    for (std::size_t item = range.begin; item < range.end; ++item) {
-      // Late tokens see more than early ones: alternate between both ends, so that ranges cost the
-      // same.
-      const std::size_t turn = item / h.num_heads;
-      const std::size_t token = turn % 2 == 0 ? turn / 2 : tokens - 1 - turn / 2;
-      const std::size_t head = item % h.num_heads;
-      const TokenPlace& place = places_[token];
-      const std::size_t kv_first = head / heads_per_kv * h.head_dim;
-      const float* query = projections.query.data() + token * h.query_dim() + head * h.head_dim;
-      float* out = mixed_.data() + token * h.query_dim() + head * h.head_dim;
-      scores.resize(place.position + 1);
-      for (std::size_t j = 0; j < scores.size(); ++j)
-        scores[j] =
-            place.kv->dot_key(table_, place.first_row + j, kv_first, query, h.head_dim) * scale;
-      table_.softmax(scores.data(), scores.size());
-      for (std::size_t j = 0; j < scores.size(); ++j)
-        place.kv->add_value(table_, place.first_row + j, kv_first, scores[j], out, h.head_dim);
-    }
-  });
+  std::size_t num_pairs = 0;  // of a token and a position that it sees
+  for (const TokenPlace& place : places_) num_pairs += place.position + 1;
+  parallel_for(
+      threads_for(num_pairs, 2 * h.query_dim()), tokens * h.num_heads, [&](IndexRange range) {
+        std::vector<float> scores;
+        for (std::size_t item = range.begin; item < range.end; ++item) {
+          // Late tokens see more than early ones: alternate between both ends, so that ranges cost
+          // the same.
+          const std::size_t turn = item / h.num_heads;
+          const std::size_t token = turn % 2 == 0 ? turn / 2 : tokens - 1 - turn / 2;
+          const std::size_t head = item % h.num_heads;
+          const TokenPlace& place = places_[token];
+          const std::size_t kv_first = head / heads_per_kv * h.head_dim;
+          const float* query = projections.query.data() + token * h.query_dim() + head * h.head_dim;
+          float* out = mixed_.data() + token * h.query_dim() + head * h.head_dim;
+          scores.resize(place.position + 1);
+          for (std::size_t j = 0; j < scores.size(); ++j)
+            scores[j] =
+                place.kv->dot_key(table_, place.first_row + j, kv_first, query, h.head_dim) * scale;
+          table_.softmax(scores.data(), scores.size());
+          for (std::size_t j = 0; j < scores.size(); ++j)
+            place.kv->add_value(table_, place.first_row + j, kv_first, scores[j], out, h.head_dim);
+        }
+      });
 }
 
 }  // namespace bankai::model

@@ -7,6 +7,8 @@
 namespace bankai::model {
 namespace {
 
+constexpr std::size_t kLeastParallelWork = std::size_t{1}
+                                           << 20U;  // multiply-adds, some 10 µs of one core
 constexpr std::size_t kLeastTokensPerThread = 16;
 constexpr std::size_t kRowBlock = 16;  // rows a product kernel takes at a time
 constexpr std::size_t kTokenTile =
@@ -45,9 +47,14 @@ void Transformer::embed(std::span<const TokenId> tokens, const Replacements& rep
   }
 }
 
+// Work that is done before other threads would have woken up stays on this one.
+int Transformer::threads_for(std::size_t elements, std::size_t work_per_element) const {
+  return elements * work_per_element < kLeastParallelWork ? 1 : options_.threads;
+}
+
 void Transformer::quantise(std::size_t rows, const float* x, std::size_t cols) {
   activations_.resize(options_.activations, rows, cols);
-  parallel_for(options_.threads, rows, [&](IndexRange range) {
+  parallel_for(threads_for(rows * cols, kElementWork), rows, [&](IndexRange range) {
     for (std::size_t t = range.begin; t < range.end; ++t)
       activations_.set_token(table_, t, x + t * cols);
   });
@@ -57,7 +64,7 @@ void Transformer::normalise(std::size_t rows, const float* x, const std::vector<
                             kernels::ActivationBlock& out) const {
   const std::size_t width = weight.size();
   out.resize(options_.activations, rows, width);
-  parallel_for(options_.threads, rows, [&](IndexRange range) {
+  parallel_for(threads_for(rows * width, kElementWork), rows, [&](IndexRange range) {
     std::vector<float> row(width);
     for (std::size_t t = range.begin; t < range.end; ++t) {
       table_.rms_norm(x + t * width, weight.data(), width, model_.parameters().rms_epsilon,
@@ -72,7 +79,7 @@ void Transformer::multiply_row(const WeightMatrix& matrix, const std::uint8_t* b
                                std::size_t num_tokens, float* out, std::size_t stride) const {
   kernels::WeightRows one = matrix.weights.slice(0, 1);
   one.data = bytes;
-  parallel_for(options_.threads, num_tokens, [&](IndexRange range) {
+  parallel_for(threads_for(num_tokens, one.cols), num_tokens, [&](IndexRange range) {
     const std::size_t first = first_token + range.begin;
     kernels::matmul(table_, one, activations, first, range.size(), out + first * stride, stride);
   });
@@ -81,18 +88,18 @@ void Transformer::multiply_row(const WeightMatrix& matrix, const std::uint8_t* b
 void Transformer::multiply(const WeightMatrix& matrix, std::size_t tokens,
                            const Replacements& replacements, float* out) {
   const std::size_t rows = matrix.weights.rows;
-  const auto threads = static_cast<std::size_t>(std::max(options_.threads, 1));
+  const int threads = threads_for(tokens * rows, matrix.weights.cols);
   // Many tokens are divided by tokens, since a kernel prepares each token once per call; few by
   // rows.
-  if (tokens >= threads * kLeastTokensPerThread) {
-    parallel_for(options_.threads, tokens, [&](IndexRange range) {
+  if (tokens >= static_cast<std::size_t>(std::max(threads, 1)) * kLeastTokensPerThread) {
+    parallel_for(threads, tokens, [&](IndexRange range) {
       for (std::size_t token = range.begin; token < range.end; token += kTokenTile)
         kernels::matmul(table_, matrix.weights, activations_, token,
                         std::min(kTokenTile, range.end - token), out + token * rows, rows);
     });
   } else {
     const std::size_t blocks = (rows + kRowBlock - 1) / kRowBlock;
-    parallel_for(options_.threads, blocks, [&](IndexRange range) {
+    parallel_for(threads, blocks, [&](IndexRange range) {
       const std::size_t first_row = range.begin * kRowBlock;
       const std::size_t num_rows = std::min(rows, range.end * kRowBlock) - first_row;
       kernels::matmul(table_, matrix.weights.slice(first_row, num_rows), activations_, 0, tokens,
@@ -111,7 +118,7 @@ void Transformer::multiply(const WeightMatrix& matrix, std::size_t tokens,
 
 void Transformer::add_to_residual(std::size_t tokens, const float* delta, float* x) const {
   const std::size_t width = model_.parameters().embedding;
-  parallel_for(options_.threads, tokens, [&](IndexRange range) {
+  parallel_for(threads_for(tokens * width, 1), tokens, [&](IndexRange range) {
     table_.add_f32(delta + range.begin * width, x + range.begin * width, range.size() * width);
   });
 }
@@ -157,9 +164,11 @@ void Transformer::project_ffn(std::size_t layer, std::size_t tokens, const float
 void Transformer::activate_ffn(FfnProjections& projections) const {
   float* gate = projections.gate.data();
   const float* up = projections.up.data();
-  parallel_for(options_.threads, projections.gate.size(), [&](IndexRange range) {
-    table_.silu_mul(gate + range.begin, up + range.begin, range.size(), gate + range.begin);
-  });
+  parallel_for(threads_for(projections.gate.size(), kElementWork), projections.gate.size(),
+               [&](IndexRange range) {
+                 table_.silu_mul(gate + range.begin, up + range.begin, range.size(),
+                                 gate + range.begin);
+               });
 }
 
 void Transformer::finish_ffn(std::size_t layer, std::size_t tokens, const float* hidden,

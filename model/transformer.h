@@ -118,6 +118,9 @@ class Transformer {
     std::size_t position = 0;
   };
 
+  // What one element of a norm or an activation amounts to, in multiply-adds.
+  static constexpr std::size_t kElementWork = 16;
+  int threads_for(std::size_t elements, std::size_t work_per_element) const;
   void quantise(std::size_t rows, const float* x, std::size_t cols);
   void multiply(const WeightMatrix& matrix, std::size_t tokens, const Replacements& replacements,
                 float* out);
