@@ -177,12 +177,12 @@ Evaluator::Candidate Evaluator::prepare(const patch::Flip& flip) {
                               candidate.column.data(), 1);
   }
   if (projection != Projection::kGate && projection != Projection::kUp) return candidate;
-  // The hidden unit that the row feeds: silu(gate) · up with the flipped row on its side.
+  // The hidden unit that the row feeds, with the flipped row on its side.
   const bool flips_gate = projection == Projection::kGate;
   const std::vector<float> other = column_of(flips_gate ? Projection::kUp : Projection::kGate);
-  transformer_.table().silu_mul((flips_gate ? candidate.column : other).data(),
-                                (flips_gate ? other : candidate.column).data(), num_tokens_,
-                                candidate.column.data());
+  transformer_.activate((flips_gate ? candidate.column : other).data(),
+                        (flips_gate ? other : candidate.column).data(), num_tokens_,
+                        candidate.column.data());
   return candidate;
 }
 

@@ -70,7 +70,7 @@ class Evaluator {
     kernels::ActivationBlock normalised;
     model::AttentionProjections attention;
     model::FfnProjections ffn;
-    std::vector<float> hidden;  // silu(gate) · up
+    std::vector<float> hidden;  // activation(gate) · up
   };
   // A block under construction: some evaluations of some sequences.
   struct Block {

@@ -1,5 +1,6 @@
 #include "bfs/search_digest.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace bankai::bfs {
@@ -43,8 +44,14 @@ class Digest {
 }  // namespace
 
 Sha256Digest hash_model(const model::GgufFile& file) {
+  constexpr std::size_t kPieceBytes = std::size_t{1} << 24U;  // in memory at a time
   Sha256 hash;
-  hash.update(file.bytes());
+  for (std::span<const std::byte> rest = file.bytes(); !rest.empty();) {
+    const auto piece = rest.first(std::min(kPieceBytes, rest.size()));
+    hash.update(piece);
+    file.release(piece);
+    rest = rest.subspan(piece.size());
+  }
   return hash.finish();
 }
 

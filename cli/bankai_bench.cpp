@@ -1,4 +1,5 @@
 // bankai-bench: how fast this machine runs a model, beside what it could do at most.
+#include <functional>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
@@ -8,7 +9,9 @@
 #include "cli/bench_options.h"
 #include "cli/bench_report.h"
 #include "cli/bench_speed.h"
+#include "cli/bench_timing.h"
 #include "cli/json_output.h"
+#include "cli/model_options.h"
 #include "core/format.h"
 #include "model/parallel.h"
 
@@ -17,7 +20,7 @@ namespace {
 
 constexpr const char* kProgram = "bankai-bench";
 constexpr const char* kSynopsis =
-    "Usage: bankai-bench -m MODEL.gguf [-p 512] [-n 128] [-r 3] [-t THREADS]\n"
+    "Usage: bankai-bench -m MODEL.gguf [-p 512] [-n 128] [-d 0] [-r 3] [-t THREADS] [--profile]\n"
     "       bankai-bench --random 1.7b [--save FILE]\n"
     "\n"
     "Measures prompt processing, generation and the evaluation of flips, beside the memory\n"
@@ -26,7 +29,11 @@ constexpr const char* kSynopsis =
 // The context of a model that can be measured with these options.
 Status check_lengths(const BenchOptions& options, const model::Model& model) {
   const std::size_t context = model.parameters().context;
-  const std::size_t longest = std::max(options.prompt_tokens, options.generated_tokens);
+  std::size_t longest = 0;
+  for (const std::size_t tokens : options.prompts) longest = std::max(longest, tokens);
+  if (options.generated_tokens > 0)
+    for (const std::size_t depth : options.depths)
+      longest = std::max(longest, depth + options.generated_tokens);
   if (longest <= context) return {};
   return make_error(ErrorCode::kUsage, "%zu tokens: the model is made for at most %zu", longest,
                     context);
@@ -42,16 +49,24 @@ void report_written(const BenchOptions& options, const BenchModel& bench, bool j
   }
 }
 
+double median_of_limit(const BenchOptions& options, const std::function<double()>& measure_limit) {
+  return median_beside(options.repetitions, measure_limit, [] {}).limit;
+}
+
 Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench,
                             const kernels::KernelTable& table, int threads, Progress& progress) {
   const model::Model& model = *bench.model;
   BenchReport report;
   report.options = options;
   report.model = bench.name;
+  report.load_seconds = bench.load_seconds;
   report.model_bytes = model.file().bytes().size();
   report.layer_weights = layer_weights(model);
   report.head_weights = head_weights(model);
   report.weight_bytes_per_token = weight_bytes_per_token(model);
+  const model::Hyperparameters& h = model.parameters();
+  const model::KvType kv = model::forward_options(options.activations, threads).kv;
+  report.kv_bytes_per_position = h.num_layers * 2 * h.kv_dim() * model::kv_element_bytes(kv);
   report.kernel = table.name;
   report.threads = threads;
   model::Transformer transformer(model, table,
@@ -63,18 +78,19 @@ Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench
   if (options.candidate_activations != options.activations)
     BANKAI_RETURN_IF_ERROR(check_against_scalar(for_candidates));
   progress.update("measuring the machine", -1.0);
-  report.read_bytes_per_s = measure_read_bandwidth(threads, options.repetitions);
-  report.int8_per_s = measure_int8_rate(table, options.activations, threads, options.repetitions);
-  measure_generation(transformer, 1, 1);  // brings the weights into memory
-  if (options.prompt_tokens > 0) {
-    progress.update("measuring the prompt", -1.0);
-    report.prompt_tps = measure_prompt(transformer, options.prompt_tokens, options.repetitions);
+  BANKAI_ASSIGN_OR_RETURN(const BandwidthMeter bandwidth, BandwidthMeter::create(threads));
+  report.read_bytes_per_s = median_of_limit(options, [&] { return bandwidth.measure(); });
+  report.int8_per_s = median_of_limit(options, [&] { return measure_int8_peak(table, threads); });
+  for (const std::size_t tokens : options.prompts) {
+    progress.update(format("measuring a prompt of %zu", tokens), -1.0);
+    report.prompts.push_back(measure_prompt(transformer, tokens, options));
   }
-  if (options.generated_tokens > 0) {
-    progress.update("measuring generation", -1.0);
-    report.generation_tps =
-        measure_generation(transformer, options.generated_tokens, options.repetitions);
-  }
+  if (options.generated_tokens > 0)
+    for (const std::size_t depth : options.depths) {
+      progress.update(format("measuring generation at %zu", depth), -1.0);
+      report.generations.push_back(
+          measure_generation(transformer, options.generated_tokens, depth, options, bandwidth));
+    }
   if (options.candidates != std::size_t{0}) {
     progress.update("measuring the evaluation of flips", -1.0);
     report.candidates = measure_candidates(for_candidates, options.candidates, options.repetitions);
@@ -90,9 +106,12 @@ Status run(int argc, const char* const* argv) {
   BANKAI_ASSIGN_OR_RETURN(const BenchOptions options, read_bench_options(line));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
+  BANKAI_ASSIGN_OR_RETURN(const model::LoadOptions load, read_load_options(line, threads));
   Progress progress(!line.quiet());
   const Overwrite overwrite = line.force() ? Overwrite::kReplace : Overwrite::kRefuse;
-  BANKAI_ASSIGN_OR_RETURN(const BenchModel bench, open_bench_model(options, overwrite, progress));
+  BANKAI_ASSIGN_OR_RETURN(const BenchModel bench,
+                          open_bench_model(options, load, overwrite, progress));
+  for (const std::string& warning : bench.model->warnings()) progress.remark("warning: " + warning);
   if (options.only_writes()) {
     progress.finish();
     report_written(options, bench, line.json());

@@ -8,11 +8,12 @@
 #include "bfs/search.h"
 #include "bfs/search_digest.h"
 #include "cli/interrupt.h"
-#include "cli/patch_loading.h"
+#include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/search_arguments.h"
 #include "cli/search_output.h"
 #include "cli/search_report.h"
+#include "cli/shared_model.h"
 #include "core/byte_reader.h"
 #include "core/byte_writer.h"
 #include "core/format.h"
@@ -40,6 +41,7 @@ struct Setup {
   SearchFiles files;
   bfs::SearchData data;
   bfs::SearchOptions options;
+  model::LoadOptions load;
   std::unique_ptr<model::Model> model;
   const kernels::KernelTable* table = nullptr;
   model::ForwardOptions forward;
@@ -47,19 +49,24 @@ struct Setup {
   Sha256Digest digest;
 };
 
-Result<Setup> set_up(const CommandLine& line, int default_threads) {
-  Setup setup;
+// What needs no model.
+Status read_options(const CommandLine& line, int default_threads, Setup& setup) {
   BANKAI_ASSIGN_OR_RETURN(setup.files, read_search_files(line));
   BANKAI_ASSIGN_OR_RETURN(const kernels::ActivationMode mode, read_activation_mode(line));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(default_threads));
   BANKAI_ASSIGN_OR_RETURN(setup.table, line.kernel());
-  BANKAI_ASSIGN_OR_RETURN(setup.model, load_model(line.get<std::string>("model")));
+  BANKAI_ASSIGN_OR_RETURN(setup.load, read_load_options(line, threads));
+  setup.forward = model::forward_options(mode, threads);
+  return {};
+}
+
+Status set_up(const CommandLine& line, Setup& setup) {
   BANKAI_ASSIGN_OR_RETURN(setup.options, read_search_options(line, *setup.model));
   BANKAI_ASSIGN_OR_RETURN(setup.data, read_search_data(line));
-  setup.forward = model::forward_options(mode, threads);
   setup.model_hash = bfs::hash_model(setup.model->file());
-  setup.digest = bfs::hash_search(setup.model_hash, mode, setup.options, setup.data);
-  return setup;
+  setup.digest =
+      bfs::hash_search(setup.model_hash, setup.forward.activations, setup.options, setup.data);
+  return {};
 }
 
 // Findings on standard error; an error if one makes the search meaningless.
@@ -113,6 +120,8 @@ class Run {
 
  private:
   Status prepare() {
+    for (const std::string& warning : setup_.model->warnings())
+      progress_.remark("warning: " + warning);
     const Status checked = is_root_ ? check_probes(setup_, transformer_, progress_) : Status();
     BANKAI_RETURN_IF_ERROR(agree_with_root(communicator_, checked));
     BANKAI_RETURN_IF_ERROR(mpi::agree(communicator_, create_context()));
@@ -251,11 +260,17 @@ class Run {
 
 Status search(const CommandLine& line, mpi::Communicator& communicator) {
   watch_for_interrupts();  // also while a large model loads
-  Result<Setup> setup = set_up(line, mpi::cores_for_this_rank(communicator));
-  BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, setup.ok() ? Status() : Status(setup.error())));
+  Setup setup;
   BANKAI_RETURN_IF_ERROR(
-      mpi::all_equal(communicator, setup->digest, "the model, the data or an option"));
-  return Run(line, std::move(setup).value(), communicator).run();
+      mpi::agree(communicator, read_options(line, mpi::cores_for_this_rank(communicator), setup)));
+  Result<std::unique_ptr<model::Model>> model =
+      load_shared_model(line.get<std::string>("model"), setup.load, communicator);
+  BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, model.ok() ? Status() : Status(model.error())));
+  setup.model = std::move(model).value();
+  BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, set_up(line, setup)));
+  BANKAI_RETURN_IF_ERROR(
+      mpi::all_equal(communicator, setup.digest, "the model, the data or an option"));
+  return Run(line, std::move(setup), communicator).run();
 }
 
 }  // namespace

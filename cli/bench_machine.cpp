@@ -4,16 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "cli/bench_timing.h"
-#include "core/bit_matrix.h"
 #include "core/check.h"
 #include "core/clock.h"
-#include "core/counter_rng.h"
-#include "kernels/half.h"
 #include "model/parallel.h"
 
 namespace bankai::cli {
@@ -40,101 +34,61 @@ std::uint64_t sum_words(const std::uint64_t* words, std::size_t count) {
   return total;
 }
 
-// Random weights and activations of one product.
-struct Product {
-  Product(const kernels::KernelTable& table, kernels::ActivationMode mode, std::size_t rows,
-          std::size_t cols, std::size_t tokens)
-      : blocks(rows * cols / kGroupCols * kBlockBytes), out(tokens * rows) {
-    const CounterRng rng(1);
-    const std::uint16_t scale = kernels::float_to_f16(1.0F / std::sqrt(static_cast<float>(cols)));
-    for (std::size_t i = 0; i < blocks.size(); ++i)
-      blocks[i] = static_cast<std::uint8_t>(i % kBlockBytes == 0   ? scale & 0xffU
-                                            : i % kBlockBytes == 1 ? scale >> 8U
-                                                                   : rng.bits(i) & 0xffU);
-    weights = {kernels::TensorType::kQ1_0, blocks.data(), rows, cols,
-               cols / kGroupCols * kBlockBytes};
-    activations.resize(mode, tokens, cols);
-    std::vector<float> x(cols);
-    for (std::size_t t = 0; t < tokens; ++t) {
-      for (std::size_t i = 0; i < cols; ++i)
-        x[i] = static_cast<float>(rng.uniform(blocks.size() + t * cols + i) - 0.5);
-      activations.set_token(table, t, x.data());
+// Calls work(part, words of the part) for as many parts as threads.
+template <typename Work>
+void each_part(std::span<std::byte> buffer, int threads, Work work) {
+  auto* words = reinterpret_cast<std::uint64_t*>(buffer.data());
+  const std::size_t lines = buffer.size() / 64;
+  const auto parts = static_cast<std::size_t>(threads);
+  model::parallel_for(threads, parts, [&](IndexRange range) {
+    for (std::size_t i = range.begin; i < range.end; ++i) {
+      const IndexRange part = part_of(lines, parts, i);
+      work(i, words + part.begin * 8, part.size() * 8);
     }
-  }
-  void run(const kernels::KernelTable& table) {
-    kernels::matmul(table, weights, activations, 0, activations.tokens(), out.data(), weights.rows);
-  }
-
-  static constexpr std::size_t kBlockBytes =
-      kernels::tensor_type_info(kernels::TensorType::kQ1_0).block_bytes;
-  std::vector<std::uint8_t> blocks;
-  kernels::WeightRows weights;
-  kernels::ActivationBlock activations;
-  std::vector<float> out;
-};
-
-// Multiply-adds per second of all threads together, each on a product of its own.
-double measure_product(const kernels::KernelTable& table, kernels::ActivationMode mode, int threads,
-                       std::size_t repetitions, std::size_t rows, std::size_t tokens) {
-  constexpr std::size_t kCols = 1024;
-  constexpr double kRunSeconds = 0.02;
-  const auto count = static_cast<std::size_t>(threads);
-  std::vector<std::unique_ptr<Product>> products(count);
-  model::parallel_for(threads, count, [&](IndexRange range) {
-    for (std::size_t i = range.begin; i < range.end; ++i)
-      products[i] = std::make_unique<Product>(table, mode, rows, kCols, tokens);
   });
-  const Stopwatch clock;
-  products[0]->run(table);
-  const double calls = std::max(1.0, std::floor(kRunSeconds / std::max(clock.seconds(), 1e-9)));
-  const double seconds = median_seconds(repetitions, [&] {
-    model::parallel_for(threads, count, [&](IndexRange range) {
-      for (std::size_t i = range.begin; i < range.end; ++i)
-        for (double call = 0.0; call < calls; call += 1.0) products[i]->run(table);
-    });
-  });
-  return calls * static_cast<double>(count * rows * kCols * tokens) * int8_per_weight(mode) /
-         seconds;
 }
 
 }  // namespace
 
-double measure_read_bandwidth(int threads, std::size_t repetitions) {
-  const std::size_t count = buffer_bytes() / sizeof(std::uint64_t) / 8 * 8;
-  const std::unique_ptr<std::uint64_t[]> words(new std::uint64_t[count]);
-  const auto parts = static_cast<std::size_t>(threads);
-  std::vector<std::uint64_t> sums(parts);
-  const auto each_part = [&](const std::function<void(std::size_t, IndexRange)>& work) {
-    model::parallel_for(threads, parts, [&](IndexRange range) {
-      for (std::size_t i = range.begin; i < range.end; ++i) {
-        const IndexRange lines = part_of(count / 8, parts, i);
-        work(i, {lines.begin * 8, lines.end * 8});
-      }
-    });
-  };
-  // Each thread fills what it will read, so that the memory is near it.
-  each_part([&](std::size_t, IndexRange range) {
-    std::fill_n(words.get() + range.begin, range.size(), std::uint64_t{3});
+Result<BandwidthMeter> BandwidthMeter::create(int threads) {
+  BANKAI_ASSIGN_OR_RETURN(PageMemory buffer, PageMemory::allocate(buffer_bytes() / 64 * 64));
+  each_part(buffer.bytes(), threads, [](std::size_t, std::uint64_t* words, std::size_t count) {
+    std::fill_n(words, count, std::uint64_t{3});
   });
-  const double seconds = median_seconds(repetitions, [&] {
-    each_part([&](std::size_t i, IndexRange range) {
-      sums[i] = sum_words(words.get() + range.begin, range.size());
-    });
-  });
-  std::uint64_t total = 0;
-  for (const std::uint64_t sum : sums) total += sum;
-  BANKAI_CHECK(total == 3 * count, "the sum of a buffer is not that of its words");
-  return static_cast<double>(count * sizeof(std::uint64_t)) / seconds;
+  return BandwidthMeter(std::move(buffer), threads);
 }
 
-double measure_int8_rate(const kernels::KernelTable& table, kernels::ActivationMode mode,
-                         int threads, std::size_t repetitions) {
-  // Activations are prepared once for all rows, so many rows are best; 3,072 of them take 442 kB.
-  double best = 0.0;
-  for (const std::size_t rows : {std::size_t{1024}, std::size_t{3072}})
-    for (const std::size_t tokens : {std::size_t{16}, std::size_t{64}})
-      best = std::max(best, measure_product(table, mode, threads, repetitions, rows, tokens));
-  return best;
+double BandwidthMeter::measure() const {
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads_));
+  const Stopwatch clock;
+  each_part(buffer_.bytes(), threads_,
+            [&](std::size_t part, const std::uint64_t* words, std::size_t count) {
+              sums[part] = sum_words(words, count);
+            });
+  const double seconds = clock.seconds();
+  std::uint64_t total = 0;
+  for (const std::uint64_t sum : sums) total += sum;
+  BANKAI_CHECK(total == 3 * (buffer_.bytes().size() / 8), "the sum of a buffer is not its words'");
+  return static_cast<double>(buffer_.bytes().size()) / seconds;
+}
+
+double measure_int8_peak(const kernels::KernelTable& table, int threads) {
+  constexpr double kSeconds = 0.02;
+  std::size_t rounds = 1000;
+  double seconds = 0.0;
+  std::uint64_t count = 0;
+  do {  // until a run is long enough for the clock
+    rounds *= 4;
+    const Stopwatch clock;
+    count = table.int8_peak(rounds);
+    seconds = clock.seconds();
+  } while (seconds < kSeconds);
+  const auto parts = static_cast<std::size_t>(threads);
+  const Stopwatch clock;
+  model::parallel_for(threads, parts, [&](IndexRange range) {
+    for (std::size_t i = range.begin; i < range.end; ++i) table.int8_peak(rounds);
+  });
+  return static_cast<double>(count) * static_cast<double>(threads) / clock.seconds();
 }
 
 }  // namespace bankai::cli

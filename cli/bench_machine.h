@@ -2,19 +2,31 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
+#include "core/page_memory.h"
+#include "core/result.h"
 #include "kernels/matmul.h"
 
 namespace bankai::cli {
 
-// Bytes per second that `threads` threads read from a buffer far larger than the caches.
-double measure_read_bandwidth(int threads, std::size_t repetitions);
+// Reads a buffer far larger than the caches.
+class BandwidthMeter {
+ public:
+  // Fills the buffer, each thread the part that it will read. Errors: no memory.
+  static Result<BandwidthMeter> create(int threads);
+  // Bytes per second that the threads together read, in one pass over the buffer.
+  double measure() const;
 
-// Multiply-adds of 8-bit integers per second that the table's product of one-bit weights reaches on
-// blocks that stay in the cache of each core: the best of a few sizes. A weight counts once for a8
-// and twice for a16, whose activations are two bytes.
-double measure_int8_rate(const kernels::KernelTable& table, kernels::ActivationMode mode,
-                         int threads, std::size_t repetitions);
+ private:
+  BandwidthMeter(PageMemory buffer, int threads) : buffer_(std::move(buffer)), threads_(threads) {}
+  PageMemory buffer_;
+  int threads_;
+};
+
+// Multiply-adds of 8-bit integers per second that the instructions of the table reach on registers
+// (KernelTable::int8_peak), all threads together.
+double measure_int8_peak(const kernels::KernelTable& table, int threads);
 
 // Multiply-adds of 8-bit integers for one weight and one activation.
 constexpr double int8_per_weight(kernels::ActivationMode mode) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "core/clock.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -34,25 +35,26 @@ class ScratchFolder {
 };
 
 void for_each_matrix(const model::Model& model,
-                     const std::function<void(const kernels::WeightRows&)>& visit) {
+                     const std::function<void(const model::WeightMatrix&)>& visit) {
   for (std::size_t i = 0; i < model.parameters().num_layers; ++i) {
     const model::LayerWeights& layer = model.layer(i);
     for (const model::WeightMatrix* matrix : {&layer.query, &layer.key, &layer.value, &layer.output,
                                               &layer.gate, &layer.up, &layer.down})
-      visit(matrix->weights);
+      visit(*matrix);
   }
 }
 
 }  // namespace
 
-Result<BenchModel> open_bench_model(const BenchOptions& options, Overwrite overwrite,
-                                    Progress& progress) {
+Result<BenchModel> open_bench_model(const BenchOptions& options, const model::LoadOptions& load,
+                                    Overwrite overwrite, Progress& progress) {
   BenchModel bench;
   bench.name = options.model;
   std::string path = options.model;
   std::unique_ptr<ScratchFolder> scratch;
   if (options.shape != nullptr) {
-    bench.name = "random-" + std::string(options.shape->name);
+    bench.name = format("random-%s-%s", std::string(options.shape->name).c_str(),
+                        std::string(kernels::tensor_type_info(options.weights).name).c_str());
     path = options.save;
     if (path.empty()) {
       BANKAI_ASSIGN_OR_RETURN(scratch, ScratchFolder::create());
@@ -62,16 +64,21 @@ Result<BenchModel> open_bench_model(const BenchOptions& options, Overwrite overw
       progress.update("writing " + bench.name,
                       static_cast<double>(written) / static_cast<double>(total));
     };
-    BANKAI_RETURN_IF_ERROR(
-        model::write_random_model(*options.shape, options.seed, path, overwrite, show));
+    BANKAI_RETURN_IF_ERROR(model::write_random_model(*options.shape, options.weights, options.seed,
+                                                     path, overwrite, show));
   }
-  BANKAI_ASSIGN_OR_RETURN(bench.model, model::Model::load(path));
+  progress.update("loading", -1.0);
+  const Stopwatch clock;
+  BANKAI_ASSIGN_OR_RETURN(bench.model, model::Model::load(path, load));
+  bench.load_seconds = clock.seconds();
   return bench;
 }
 
 std::uint64_t layer_weights(const model::Model& model) {
   std::uint64_t count = 0;
-  for_each_matrix(model, [&](const kernels::WeightRows& w) { count += w.rows * w.cols; });
+  for_each_matrix(model, [&](const model::WeightMatrix& matrix) {
+    count += matrix.weights.rows * matrix.weights.cols;
+  });
   return count;
 }
 
@@ -80,8 +87,13 @@ std::uint64_t head_weights(const model::Model& model) {
 }
 
 std::uint64_t weight_bytes_per_token(const model::Model& model) {
-  std::uint64_t bytes = model.head().weights.rows * model.head().weights.row_bytes;
-  for_each_matrix(model, [&](const kernels::WeightRows& w) { bytes += w.rows * w.row_bytes; });
+  std::uint64_t bytes = 0;
+  const auto add = [&](const model::WeightMatrix& matrix) {
+    bytes += matrix.panels.lines != nullptr ? kernels::panels_bytes(matrix.panels)
+                                            : matrix.weights.rows * matrix.weights.row_bytes;
+  };
+  add(model.head());
+  for_each_matrix(model, add);
   return bytes;
 }
 

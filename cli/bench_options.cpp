@@ -1,5 +1,10 @@
 #include "cli/bench_options.h"
 
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "cli/model_options.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -9,7 +14,7 @@ namespace po = boost::program_options;
 namespace {
 
 constexpr std::int64_t kMostRepetitions = 1000;
-constexpr std::int64_t kMostTokens = std::int64_t{1} << 24;
+constexpr std::size_t kMostTokens = std::size_t{1} << 24U;
 constexpr std::int64_t kMostCandidates = std::int64_t{1} << 16;
 
 std::string shape_names() {
@@ -30,6 +35,46 @@ Result<std::size_t> read_count(const CommandLine& line, const char* option, std:
   return static_cast<std::size_t>(value);
 }
 
+// "128,512"; a lone 0 means none where `least` is above 0.
+Result<std::vector<std::size_t>> read_counts(const CommandLine& line, const char* option,
+                                             std::size_t least) {
+  const auto& text = line.get<std::string>(option);
+  std::vector<std::size_t> counts;
+  if (least > 0 && text == "0") return counts;
+  const char* next = text.data();
+  const char* end = next + text.size();
+  while (true) {
+    std::size_t count = 0;
+    const auto [after, problem] = std::from_chars(next, end, count);
+    if (problem != std::errc() || count < least || count > kMostTokens ||
+        (after != end && *after != ','))
+      return make_error(ErrorCode::kUsage, "--%s %s: expected numbers from %zu to %zu and commas",
+                        option, quoted(text).c_str(), least, kMostTokens);
+    counts.push_back(count);
+    if (after == end) return counts;
+    next = after + 1;
+  }
+}
+
+std::string weight_names() {
+  std::string names;
+  for (const kernels::TensorType type : model::random_weight_types())
+    names += (names.empty() ? "" : ", ") + std::string(kernels::tensor_type_info(type).name);
+  return names;
+}
+
+Result<kernels::TensorType> read_weights(const CommandLine& line) {
+  const auto& name = line.get<std::string>("weights");
+  for (const kernels::TensorType type : model::random_weight_types()) {
+    const std::string_view known = kernels::tensor_type_info(type).name;
+    if (std::equal(name.begin(), name.end(), known.begin(), known.end(),
+                   [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; }))
+      return type;
+  }
+  return make_error(ErrorCode::kUsage, "--weights %s: expected one of %s", quoted(name).c_str(),
+                    weight_names().c_str());
+}
+
 Status read_model(const CommandLine& line, BenchOptions& options) {
   if (line.has("model") == line.has("random"))
     return Error{ErrorCode::kUsage, "expected one of --model FILE and --random SHAPE (see --help)"};
@@ -46,22 +91,29 @@ Status read_model(const CommandLine& line, BenchOptions& options) {
   if (options.shape == nullptr)
     return make_error(ErrorCode::kUsage, "--random %s: expected one of %s", quoted(name).c_str(),
                       shape_names().c_str());
+  BANKAI_ASSIGN_OR_RETURN(options.weights, read_weights(line));
   return {};
 }
 
 }  // namespace
 
 void add_bench_options(CommandLine& line) {
+  add_model_options(line);
   const std::string shapes = "a model with random weights instead: " + shape_names();
-  line.group("Model")("model,m", po::value<std::string>(), "GGUF model")(
+  const std::string types = "type of its matrices: " + weight_names();
+  line.group("What to run")("model,m", po::value<std::string>(), "GGUF model")(
       "random", po::value<std::string>(), shapes.c_str())(
+      "weights", po::value<std::string>()->default_value("Q1_0"), types.c_str())(
       "save", po::value<std::string>(),
       "keep the random model in this file; with -p 0 -n 0 nothing is measured")(
       "seed", po::value<std::uint64_t>()->default_value(1), "of the random weights");
-  line.group("What to measure")("n-prompt,p", po::value<std::int64_t>()->default_value(512),
-                                "tokens of a prompt (0: no prompt)")(
+  line.group("What to measure")("n-prompt,p", po::value<std::string>()->default_value("512"),
+                                "tokens of a prompt, or a list: 128,512,4096 (0: no prompt)")(
       "n-gen,n", po::value<std::int64_t>()->default_value(128),
       "tokens to generate (0: no generation)")(
+      "depth,d", po::value<std::string>()->default_value("0"),
+      "positions in the cache before generation begins, or a list: 0,128,4096")(
+      "profile", po::bool_switch(), "also show where the time goes, stage by stage")(
       "candidates,c", po::value<std::int64_t>(),
       "flips evaluated in each of up to four layers (default: by the model's size; 0: none)")(
       "repetitions,r", po::value<std::int64_t>()->default_value(3),
@@ -73,20 +125,18 @@ void add_bench_options(CommandLine& line) {
 Result<BenchOptions> read_bench_options(const CommandLine& line) {
   BenchOptions options;
   BANKAI_RETURN_IF_ERROR(read_model(line, options));
-  BANKAI_ASSIGN_OR_RETURN(options.prompt_tokens, read_count(line, "n-prompt", 0, kMostTokens));
-  BANKAI_ASSIGN_OR_RETURN(options.generated_tokens, read_count(line, "n-gen", 0, kMostTokens));
+  BANKAI_ASSIGN_OR_RETURN(options.prompts, read_counts(line, "n-prompt", 1));
+  BANKAI_ASSIGN_OR_RETURN(options.generated_tokens,
+                          read_count(line, "n-gen", 0, static_cast<std::int64_t>(kMostTokens)));
+  BANKAI_ASSIGN_OR_RETURN(options.depths, read_counts(line, "depth", 0));
+  options.profile = line.get<bool>("profile");
   BANKAI_ASSIGN_OR_RETURN(options.repetitions,
                           read_count(line, "repetitions", 1, kMostRepetitions));
   if (line.has("candidates")) {
     BANKAI_ASSIGN_OR_RETURN(options.candidates, read_count(line, "candidates", 0, kMostCandidates));
   }
   if (line.has("activations")) {
-    const auto& mode = line.get<std::string>("activations");
-    if (mode != "a8" && mode != "a16")
-      return make_error(ErrorCode::kUsage, "--activations %s: expected a8 or a16",
-                        quoted(mode).c_str());
-    options.activations =
-        mode == "a8" ? kernels::ActivationMode::kA8 : kernels::ActivationMode::kA16;
+    BANKAI_ASSIGN_OR_RETURN(options.activations, read_activation_mode(line));
     options.candidate_activations = options.activations;
   }
   return options;

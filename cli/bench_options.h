@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/command_line.h"
 #include "core/result.h"
@@ -20,15 +21,18 @@ struct BenchOptions {
 
   std::string save;  // where the random model stays; empty: nowhere
   std::uint64_t seed = 0;
-  std::size_t prompt_tokens = 0;
-  std::size_t generated_tokens = 0;
+  kernels::TensorType weights = kernels::TensorType::kQ1_0;  // of a random model's matrices
+  std::vector<std::size_t> prompts;                          // tokens of each; empty: none
+  std::size_t generated_tokens = 0;                          // 0: no generation
+  std::vector<std::size_t> depths;        // positions in the cache before generation begins
   std::optional<std::size_t> candidates;  // per measured layer; nullopt: by the model's size
   std::size_t repetitions = 1;
+  bool profile = false;
   kernels::ActivationMode activations = kernels::ActivationMode::kA8;
   kernels::ActivationMode candidate_activations = kernels::ActivationMode::kA16;
 
   // A random model is all that is asked for.
-  bool only_writes() const { return !save.empty() && prompt_tokens == 0 && generated_tokens == 0; }
+  bool only_writes() const { return !save.empty() && prompts.empty() && generated_tokens == 0; }
 };
 
 void add_bench_options(CommandLine& line);

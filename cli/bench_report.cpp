@@ -1,6 +1,7 @@
 #include "cli/bench_report.h"
 
 #include <iostream>
+#include <numeric>
 
 #include <nlohmann/json.hpp>
 
@@ -14,54 +15,94 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-template <typename T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
-
 const char* mode_name(kernels::ActivationMode mode) {
   return mode == kernels::ActivationMode::kA8 ? "a8" : "a16";
 }
 
+// Microseconds per token, by stage.
+Json stages_json(const SpeedFigure& figure) {
+  Json stages = Json::object();
+  for (const model::StageName& stage : model::kStages)
+    stages[stage.name] = figure.stages[static_cast<std::size_t>(stage.stage)] * 1e6 /
+                         static_cast<double>(figure.tokens);
+  return stages;
+}
+
+Json figure_json(const BenchReport& report, const SpeedFigure& figure, const char* limit_name,
+                 double fraction) {
+  Json json = {{"tokens", figure.tokens},
+               {"depth", figure.depth},
+               {"tps", figure.per_second},
+               {limit_name, figure.limit},
+               {"fraction", fraction}};
+  if (report.options.profile) json["stage_us_per_token"] = stages_json(figure);
+  return json;
+}
+
 Json to_json(const BenchReport& report) {
-  std::optional<double> candidates;
-  std::optional<double> plain;
-  std::optional<std::size_t> candidate_tokens;
-  std::optional<std::size_t> batch;
-  if (report.candidates) {
-    candidates = report.candidates->per_second;
-    plain = report.candidates->plain_per_second;
-    candidate_tokens = report.candidates->tokens;
-    batch = report.candidates->batch;
-  }
+  Json prompts = Json::array();
+  Json generations = Json::array();
+  for (const SpeedFigure& figure : report.prompts)
+    prompts.push_back(
+        figure_json(report, figure, "int8_mac_per_s", report.fraction_of_peak(figure)));
+  for (const SpeedFigure& figure : report.generations)
+    generations.push_back(
+        figure_json(report, figure, "read_bytes_per_s", report.fraction_of_bandwidth(figure)));
+  const auto first = [](const Json& figures, const char* key) {
+    return figures.empty() ? Json() : figures[0][key];
+  };
+  const CandidateSpeed none;
+  const CandidateSpeed& candidates = report.candidates ? *report.candidates : none;
+  const auto of_candidates = [&](auto value) { return report.candidates ? Json(value) : Json(); };
   return {
       {"model", report.model},
       {"threads", report.threads},
       {"kernel", report.kernel},
-      {"prompt_tps", or_null(report.prompt_tps)},
-      {"generation_tps", or_null(report.generation_tps)},
+      {"prompt_tps", first(prompts, "tps")},
+      {"generation_tps", first(generations, "tps")},
       {"read_gb_per_s", report.read_bytes_per_s / 1e9},
       {"int8_tmac_per_s", report.int8_per_s / 1e12},
-      {"generation_fraction_of_bandwidth", or_null(report.generation_fraction_of_bandwidth())},
-      {"prompt_fraction_of_peak", or_null(report.prompt_fraction_of_peak())},
+      {"generation_fraction_of_bandwidth", first(generations, "fraction")},
+      {"prompt_fraction_of_peak", first(prompts, "fraction")},
       {"sensitivity_seconds", nullptr},
-      {"candidates_per_s", or_null(candidates)},
-      {"plain_candidates_per_s", or_null(plain)},
-      {"candidate_tokens", or_null(candidate_tokens)},
-      {"candidate_batch", or_null(batch)},
-      {"prompt_tokens", report.options.prompt_tokens},
-      {"generated_tokens", report.options.generated_tokens},
+      {"candidates_per_s", of_candidates(candidates.per_second)},
+      {"plain_candidates_per_s", of_candidates(candidates.plain_per_second)},
+      {"candidate_tokens", of_candidates(candidates.tokens)},
+      {"candidate_batch", of_candidates(candidates.batch)},
+      {"prompts", prompts},
+      {"generations", generations},
       {"repetitions", report.options.repetitions},
       {"activations", mode_name(report.options.activations)},
       {"candidate_activations", mode_name(report.options.candidate_activations)},
       {"model_bytes", report.model_bytes},
       {"weight_bytes_per_token", report.weight_bytes_per_token},
+      {"kv_bytes_per_position", report.kv_bytes_per_position},
+      {"load_seconds", report.load_seconds},
       {"version", version_string()},
   };
 }
 
 void print_row(const std::string& test, const std::string& speed, const std::string& beside) {
-  std::cout << format("%-34s %18s   %s\n", test.c_str(), speed.c_str(), beside.c_str());
+  std::cout << format("%-40s %18s   %s\n", test.c_str(), speed.c_str(), beside.c_str());
+}
+
+// A column for each figure: share of the time and microseconds per token.
+void print_profile(const std::vector<SpeedFigure>& figures, const char* title) {
+  if (figures.empty()) return;
+  std::cout << format("\n%-14s", title);
+  for (const SpeedFigure& figure : figures)
+    std::cout << format("%22s", format("%zu at %zu", figure.tokens, figure.depth).c_str());
+  std::cout << "\n";
+  for (const model::StageName& stage : model::kStages) {
+    std::cout << format("  %-12s", stage.name);
+    for (const SpeedFigure& figure : figures) {
+      const double seconds = figure.stages[static_cast<std::size_t>(stage.stage)];
+      const double total = std::accumulate(figure.stages.begin(), figure.stages.end(), 0.0);
+      std::cout << format("%9.1f %% %9.1f us", 100.0 * seconds / total,
+                          seconds * 1e6 / static_cast<double>(figure.tokens));
+    }
+    std::cout << "\n";
+  }
 }
 
 // "1.72 G", "5.2 M": three digits and a decimal prefix.
@@ -71,23 +112,25 @@ std::string with_prefix(std::uint64_t count) {
 }
 
 void print_table(const BenchReport& report) {
-  std::cout << format("model    %s, %sB, %s weights\n", report.model.c_str(),
+  std::cout << format("model    %s, %sB, %s weights, loaded in %.2f s\n", report.model.c_str(),
                       with_prefix(report.model_bytes).c_str(),
-                      with_prefix(report.layer_weights + report.head_weights).c_str())
-            << format("machine  %s kernels, %d %s; reads %.1f GB/s; kernel peak %.3g Tmac/s\n\n",
+                      with_prefix(report.layer_weights + report.head_weights).c_str(),
+                      report.load_seconds)
+            << format("machine  %s kernels, %d %s; reads %.1f GB/s; int8 peak %.3g Tmac/s\n\n",
                       report.kernel.c_str(), report.threads,
                       report.threads == 1 ? "thread" : "threads", report.read_bytes_per_s / 1e9,
                       report.int8_per_s / 1e12);
   const char* mode = mode_name(report.options.activations);
-  if (report.prompt_tps)
-    print_row(format("prompt, %zu tokens, %s", report.options.prompt_tokens, mode),
-              format("%.2f tokens/s", *report.prompt_tps),
-              format("%.1f %% of the kernel peak", 100.0 * *report.prompt_fraction_of_peak()));
-  if (report.generation_tps)
-    print_row(format("generation, %zu tokens, %s", report.options.generated_tokens, mode),
-              format("%.2f tokens/s", *report.generation_tps),
-              format("%.1f %% of the read bandwidth",
-                     100.0 * *report.generation_fraction_of_bandwidth()));
+  for (const SpeedFigure& figure : report.prompts)
+    print_row(format("prompt, %zu tokens, %s", figure.tokens, mode),
+              format("%.2f tokens/s", figure.per_second),
+              format("%.1f %% of the int8 peak (%.3g Tmac/s)",
+                     100.0 * report.fraction_of_peak(figure), figure.limit / 1e12));
+  for (const SpeedFigure& figure : report.generations)
+    print_row(format("generation, %zu tokens at %zu, %s", figure.tokens, figure.depth, mode),
+              format("%.2f tokens/s", figure.per_second),
+              format("%.1f %% of the read bandwidth (%.1f GB/s)",
+                     100.0 * report.fraction_of_bandwidth(figure), figure.limit / 1e9));
   if (report.candidates)
     print_row(format("flips on %zu tokens, %s", report.candidates->tokens,
                      mode_name(report.options.candidate_activations)),
@@ -95,22 +138,27 @@ void print_table(const BenchReport& report) {
               format("%.1f times as fast as whole passes (%.2f flips/s)",
                      report.candidates->per_second / report.candidates->plain_per_second,
                      report.candidates->plain_per_second));
+  if (!report.options.profile) return;
+  print_profile(report.prompts, "prompt");
+  print_profile(report.generations, "generation");
 }
 
 }  // namespace
 
-std::optional<double> BenchReport::prompt_fraction_of_peak() const {
-  if (!prompt_tps) return std::nullopt;
+double BenchReport::fraction_of_peak(const SpeedFigure& prompt) const {
   // The head is used once for the whole prompt.
-  const double per_token =
-      static_cast<double>(layer_weights) +
-      static_cast<double>(head_weights) / static_cast<double>(options.prompt_tokens);
-  return per_token * int8_per_weight(options.activations) * *prompt_tps / int8_per_s;
+  const double per_token = static_cast<double>(layer_weights) +
+                           static_cast<double>(head_weights) / static_cast<double>(prompt.tokens);
+  return per_token * int8_per_weight(options.activations) * prompt.per_second / prompt.limit;
 }
 
-std::optional<double> BenchReport::generation_fraction_of_bandwidth() const {
-  if (!generation_tps) return std::nullopt;
-  return static_cast<double>(weight_bytes_per_token) * *generation_tps / read_bytes_per_s;
+double BenchReport::fraction_of_bandwidth(const SpeedFigure& generation) const {
+  // The cache grows by a position with each token.
+  const double positions =
+      static_cast<double>(generation.depth) + static_cast<double>(generation.tokens) / 2.0;
+  const double bytes = static_cast<double>(weight_bytes_per_token) +
+                       static_cast<double>(kv_bytes_per_position) * positions;
+  return bytes * generation.per_second / generation.limit;
 }
 
 void print_bench_report(const BenchReport& report, bool json) {

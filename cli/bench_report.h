@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/bench_options.h"
 #include "cli/bench_speed.h"
@@ -17,19 +18,23 @@ struct BenchReport {
   std::uint64_t layer_weights = 0;
   std::uint64_t head_weights = 0;
   std::uint64_t weight_bytes_per_token = 0;
+  std::uint64_t kv_bytes_per_position = 0;  // keys and values of all layers
   std::string kernel;
   int threads = 1;
 
+  double load_seconds = 0.0;
   double read_bytes_per_s = 0.0;
   double int8_per_s = 0.0;
-  std::optional<double> prompt_tps;
-  std::optional<double> generation_tps;
+  std::vector<SpeedFigure> prompts;
+  std::vector<SpeedFigure> generations;
   std::optional<CandidateSpeed> candidates;
 
-  // Integer work of the prompt beside the kernels' own peak; attention is not counted.
-  std::optional<double> prompt_fraction_of_peak() const;
-  // Weight bytes read beside the memory's bandwidth; above 1 where the weights stay in the caches.
-  std::optional<double> generation_fraction_of_bandwidth() const;
+  // Integer work of a prompt beside the instructions' peak; attention is not counted. Above 1 where
+  // a kernel needs less than one multiply-add instruction for as many weights.
+  double fraction_of_peak(const SpeedFigure& prompt) const;
+  // Weight and cache bytes read beside the memory's bandwidth; above 1 where the weights stay in
+  // the caches.
+  double fraction_of_bandwidth(const SpeedFigure& generation) const;
 };
 
 // On standard output.

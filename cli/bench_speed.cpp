@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "core/format.h"
 #include "kernels/dispatch.h"
 #include "model/kv_cache.h"
+#include "model/sampler.h"
 
 namespace bankai::cli {
 namespace {
@@ -42,6 +44,19 @@ void feed(model::Transformer& transformer, std::span<const TokenId> tokens, mode
   transformer.logits(1, x.data() + (tokens.size() - 1) * h.embedding, {}, logits.data());
 }
 
+SpeedFigure measure(model::Transformer& transformer, std::size_t tokens, std::size_t depth,
+                    const BenchOptions& options, const std::function<double()>& measure_limit,
+                    const std::function<void()>& body) {
+  const BesideLimit timed = median_beside(options.repetitions, measure_limit, body);
+  SpeedFigure figure{tokens, depth, static_cast<double>(tokens) / timed.seconds, timed.limit, {}};
+  if (options.profile) {
+    transformer.measure_stages(&figure.stages);
+    body();
+    transformer.measure_stages(nullptr);
+  }
+  return figure;
+}
+
 // Tokens through the first layer, then the first rows of the head (tokens, rows).
 std::vector<float> slice_of_pass(model::Transformer& transformer) {
   constexpr std::size_t kTokens = 2;
@@ -54,10 +69,15 @@ std::vector<float> slice_of_pass(model::Transformer& transformer) {
   transformer.run_layers(0, 1, {&segment, 1}, {}, x.data());
   kernels::ActivationBlock normalised;
   transformer.normalise(kTokens, x.data(), model.output_norm(), normalised);
-  const kernels::WeightRows head =
-      model.head().weights.slice(0, std::min(kHeadRows, model.head().weights.rows));
-  std::vector<float> logits(kTokens * head.rows);
-  kernels::matmul(transformer.table(), head, normalised, 0, kTokens, logits.data(), head.rows);
+  const kernels::Panels& head = model.head().panels;
+  const std::size_t rows = std::min(kHeadRows, model.head().weights.rows);
+  std::vector<float> logits(kTokens * rows);
+  if (head.lines != nullptr)
+    kernels::matmul(transformer.table(), kernels::slice_panels(head, 0, kernels::num_panels(rows)),
+                    normalised, 0, kTokens, logits.data(), rows);
+  else
+    kernels::matmul_floats(transformer.table(), model.head().weights.slice(0, rows), normalised, 0,
+                           kTokens, logits.data(), rows);
   return logits;
 }
 
@@ -111,32 +131,41 @@ Status check_against_scalar(model::Transformer& transformer) {
                     transformer.table().name);
 }
 
-double measure_prompt(model::Transformer& transformer, std::size_t tokens,
-                      std::size_t repetitions) {
+SpeedFigure measure_prompt(model::Transformer& transformer, std::size_t tokens,
+                           const BenchOptions& options) {
   const std::vector<TokenId> prompt = random_tokens(transformer.model(), tokens);
   std::vector<float> x;
   std::vector<float> logits;
-  const double seconds = median_seconds(repetitions, [&] {
-    model::KvCache cache(transformer.model().parameters(), transformer.options().kv);
-    for (std::span<const TokenId> rest = prompt; !rest.empty();) {
-      const std::size_t count = std::min(kPromptBlock, rest.size());
-      feed(transformer, rest.first(count), cache, x, logits);
-      rest = rest.subspan(count);
-    }
-  });
-  return static_cast<double>(tokens) / seconds;
+  return measure(
+      transformer, tokens, 0, options,
+      [&] { return measure_int8_peak(transformer.table(), transformer.options().threads); },
+      [&] {
+        model::KvCache cache(transformer.model().parameters(), transformer.options().kv);
+        for (std::span<const TokenId> rest = prompt; !rest.empty();) {
+          const std::size_t count = std::min(kPromptBlock, rest.size());
+          feed(transformer, rest.first(count), cache, x, logits);
+          rest = rest.subspan(count);
+        }
+      });
 }
 
-double measure_generation(model::Transformer& transformer, std::size_t tokens,
-                          std::size_t repetitions) {
+SpeedFigure measure_generation(model::Transformer& transformer, std::size_t tokens,
+                               std::size_t depth, const BenchOptions& options,
+                               const BandwidthMeter& bandwidth) {
   const std::vector<TokenId> generated = random_tokens(transformer.model(), tokens);
   std::vector<float> x;
   std::vector<float> logits;
-  const double seconds = median_seconds(repetitions, [&] {
-    model::KvCache cache(transformer.model().parameters(), transformer.options().kv);
-    for (const TokenId& token : generated) feed(transformer, {&token, 1}, cache, x, logits);
-  });
-  return static_cast<double>(tokens) / seconds;
+  return measure(
+      transformer, tokens, depth, options, [&] { return bandwidth.measure(); },
+      [&] {
+        model::KvCache cache(transformer.model().parameters(), transformer.options().kv);
+        cache.set_positions(depth);  // zeros take as long as anything else
+        for (const TokenId& token : generated) {
+          feed(transformer, {&token, 1}, cache, x, logits);
+          const model::StageClock clock(transformer.stage_times(), model::Stage::kSample);
+          model::greedy_token(logits);
+        }
+      });
 }
 
 std::optional<CandidateSpeed> measure_candidates(model::Transformer& transformer,

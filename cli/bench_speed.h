@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <optional>
 
+#include "cli/bench_machine.h"
 #include "cli/bench_options.h"
 #include "core/result.h"
+#include "model/stage_times.h"
 #include "model/transformer.h"
 
 namespace bankai::cli {
@@ -15,12 +17,25 @@ namespace bankai::cli {
 // minutes for a large model.)
 Status check_against_scalar(model::Transformer& transformer);
 
-// Tokens per second of a prompt: through all layers in blocks, with the logits of the last one.
-double measure_prompt(model::Transformer& transformer, std::size_t tokens, std::size_t repetitions);
+// A speed, and what the machine could do at most at the same time.
+struct SpeedFigure {
+  std::size_t tokens = 0;
+  std::size_t depth = 0;  // positions in the cache before the first of them
+  double per_second = 0.0;
+  double limit = 0.0;  // of prompts: multiply-adds per second; of generation: bytes per second
+  model::StageTimes stages{};  // seconds of one more run, if asked for
+};
 
-// Tokens per second one after the other from an empty cache, each with its logits.
-double measure_generation(model::Transformer& transformer, std::size_t tokens,
-                          std::size_t repetitions);
+// A prompt: through all layers in blocks, with the logits of the last one. The limit is
+// measure_int8_peak.
+SpeedFigure measure_prompt(model::Transformer& transformer, std::size_t tokens,
+                           const BenchOptions& options);
+
+// Tokens one after the other behind `depth` positions, each with its logits and the choice of the
+// next. The limit is the read bandwidth.
+SpeedFigure measure_generation(model::Transformer& transformer, std::size_t tokens,
+                               std::size_t depth, const BenchOptions& options,
+                               const BandwidthMeter& bandwidth);
 
 struct CandidateSpeed {
   double per_second = 0.0;        // flips evaluated exactly, averaged over the model's depth

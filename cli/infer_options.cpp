@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cli/model_options.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -101,6 +102,7 @@ Status read_windows(const CommandLine& line, InferOptions& options) {
 
 void add_infer_options(CommandLine& line) {
   const model::SamplingOptions sampling;
+  add_model_options(line);
   line.group("Input")("model,m", po::value<std::string>(), "GGUF model")(
       "patch", po::value<Paths>(),
       "patch to run the model with (.json or .bkp), repeatable; the file stays as it is")(
@@ -163,8 +165,7 @@ Result<InferOptions> read_infer_options(const CommandLine& line) {
                       quoted(metric_name).c_str(), metric_names().c_str());
   options.metric = *metric;
   BANKAI_ASSIGN_OR_RETURN(options.answer_tokens, read_count(line, "answer-tokens", 0));
-  BANKAI_ASSIGN_OR_RETURN(const bool coarse, is_first_word(line, "activations", "a8", "a16"));
-  if (!coarse) options.activations = kernels::ActivationMode::kA16;
+  BANKAI_ASSIGN_OR_RETURN(options.activations, read_activation_mode(line));
   if (line.has("kv-type")) {
     BANKAI_ASSIGN_OR_RETURN(const bool half, is_first_word(line, "kv-type", "f16", "f32"));
     options.kv = half ? model::KvType::kF16 : model::KvType::kF32;

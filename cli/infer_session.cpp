@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "cli/model_options.h"
 #include "core/clock.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
@@ -19,7 +20,9 @@ Result<std::unique_ptr<InferSession>> open_session(const CommandLine& line, Infe
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
   auto session = std::make_unique<InferSession>(line, std::move(options));
   const Stopwatch clock;
-  BANKAI_ASSIGN_OR_RETURN(session->model, load_model(session->options.model));
+  BANKAI_ASSIGN_OR_RETURN(const model::LoadOptions load, read_load_options(line, threads));
+  BANKAI_ASSIGN_OR_RETURN(session->model, load_model(session->options.model, load));
+  for (const std::string& warning : session->model->warnings()) session->warn(warning);
   BANKAI_ASSIGN_OR_RETURN(session->patches,
                           load_patches(session->options.patches, *session->model, line.force(),
                                        [&](const std::string& text) { session->warn(text); }));

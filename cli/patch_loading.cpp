@@ -61,13 +61,14 @@ Result<FlipSet> add_patch(const patch::Patch& patch, const FlipSet& before,
 
 }  // namespace
 
-Result<std::unique_ptr<model::Model>> load_model(const std::string& path) {
+Result<std::unique_ptr<model::Model>> load_model(const std::string& path,
+                                                 const model::LoadOptions& options) {
   if (patch::edit_pending(path))
     return make_error(ErrorCode::kBadInput,
                       "%s: an interrupted in-place edit has left it half changed; the next "
                       "bankai-patch apply or revert --in-place undoes that",
                       path.c_str());
-  return model::Model::load(path);
+  return model::Model::load(path, options);
 }
 
 Result<PatchStack> load_patches(std::span<const std::string> paths, const model::Model& model,

@@ -15,7 +15,8 @@ namespace bankai::cli {
 
 // Errors: those of Model::load; kBadInput if an interrupted in-place edit has left the file half
 // changed.
-Result<std::unique_ptr<model::Model>> load_model(const std::string& path);
+Result<std::unique_ptr<model::Model>> load_model(const std::string& path,
+                                                 const model::LoadOptions& options);
 
 // Several patches brought together by exclusive or.
 struct PatchStack {

@@ -71,12 +71,13 @@ void print_pair_text(const Json& pair) {
 
 // All patches together, on probes: generated answers without and with them.
 Result<bfs::HeldOutResult> prove(const CommandLine& line, Files files) {
-  BANKAI_ASSIGN_OR_RETURN(const auto model, load_model(line.get<std::string>("model")));
+  BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
+  BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
+  BANKAI_ASSIGN_OR_RETURN(const auto model,
+                          load_model(line.get<std::string>("model"), {.threads = threads}));
   BANKAI_ASSIGN_OR_RETURN(const PatchStack stack,
                           load_patches(files, *model, line.force(),
                                        [&](const std::string& text) { remark(line, text); }));
-  BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
-  BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(bfs::DataSet data, bfs::read_data_set(line.get<std::string>("probes")));
   model::Transformer transformer(*model, *table,
                                  model::forward_options(kernels::ActivationMode::kA16, threads));

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "cli/model_options.h"
 #include "cli/parse.h"
 #include "core/format.h"
 
@@ -80,6 +81,7 @@ Result<std::vector<bfs::WeightedData>> read_all(const CommandLine& line,
 
 void add_search_options(CommandLine& line) {
   const bfs::SearchOptions defaults;
+  add_model_options(line);
   line.group("Input")("model,m", po::value<std::string>(), "GGUF model")(
       "target", po::value<Paths>(),
       "what to improve: probes (.json), texts or probes by line (.jsonl), or plain text; "
@@ -156,13 +158,6 @@ Result<SearchFiles> read_search_files(const CommandLine& line) {
   BANKAI_ASSIGN_OR_RETURN(files.time_limit_seconds,
                           parse_duration(line.get<std::string>("time-limit")));
   return files;
-}
-
-Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line) {
-  const auto& mode = line.get<std::string>("activations");
-  if (mode == "a8") return kernels::ActivationMode::kA8;
-  if (mode == "a16") return kernels::ActivationMode::kA16;
-  return make_error(ErrorCode::kUsage, "--activations '%s': expected a8 or a16", mode.c_str());
 }
 
 Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const model::Model& model) {

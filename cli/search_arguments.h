@@ -25,7 +25,6 @@ void add_search_options(CommandLine& line);
 
 // Errors: kUsage.
 Result<SearchFiles> read_search_files(const CommandLine& line);
-Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line);
 Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const model::Model& model);
 // Reads the files of --target, --control and --heldout. Errors: those of bfs::read_data_set.
 Result<bfs::SearchData> read_search_data(const CommandLine& line);

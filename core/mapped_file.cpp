@@ -58,6 +58,16 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::release(std::span<const std::byte> part) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  // Pages that lie in the part as a whole.
+  const auto begin = (static_cast<std::size_t>(part.data() - bytes_.data()) + page - 1) / page;
+  const auto end = static_cast<std::size_t>(part.data() + part.size() - bytes_.data()) / page;
+  if (begin >= end) return;
+  auto* address = const_cast<std::byte*>(bytes_.data()) + begin * page;
+  ::madvise(address, (end - begin) * page, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }

@@ -24,6 +24,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
+  // Tells the system that `part` of bytes() is not needed for now: it no longer counts as memory of
+  // this process, and is read again when it is touched.
+  void release(std::span<const std::byte> part) const;
+
  private:
   MappedFile(std::string path, std::span<const std::byte> bytes)
       : path_(std::move(path)), bytes_(bytes) {}

@@ -11,14 +11,16 @@
 namespace bankai::kernels {
 namespace {
 
-// The Q1_0 and Q8_0 layouts and the widened halves are read by plain loads.
+// Panels and halves are read by plain loads.
 static_assert(std::endian::native == std::endian::little, "the kernels need little-endian memory");
 
 constexpr const KernelTable* kCompiledTables[] = {
     &kScalarKernels,
 #if BANKAI_X86_KERNELS
-    &kAvx2Kernels,
-    &kAvx512Kernels,
+    &kAvx2Kernels,   &kAvx512Kernels, &kAvx512IclKernels, &kAmxKernels,
+#endif
+#if BANKAI_NEON_KERNELS
+    &kNeonKernels,
 #endif
 };
 constexpr std::size_t kNumTables = std::size(kCompiledTables);
@@ -30,21 +32,26 @@ KernelTable filled_from(KernelTable table, const KernelTable& lower) {
   };
   fill(table.quantize_a8, lower.quantize_a8);
   fill(table.quantize_a16, lower.quantize_a16);
-  fill(table.gemm_q1_0, lower.gemm_q1_0);
-  fill(table.gemm_q8_0, lower.gemm_q8_0);
+  for (std::size_t i = 0; i < kNumPanelFormats; ++i) fill(table.gemm[i], lower.gemm[i]);
+  fill(table.gemm_transposed, lower.gemm_transposed);
+  fill(table.xnor_gemm, lower.xnor_gemm);
+  fill(table.xnor_threshold, lower.xnor_threshold);
+  for (std::size_t i = 0; i < kNumKvTypes; ++i) {
+    fill(table.attention_scores[i], lower.attention_scores[i]);
+    fill(table.attention_values[i], lower.attention_values[i]);
+  }
   fill(table.dot_f32, lower.dot_f32);
-  fill(table.dot_f16, lower.dot_f16);
-  fill(table.axpy_f32, lower.axpy_f32);
-  fill(table.axpy_f16, lower.axpy_f16);
   fill(table.add_f32, lower.add_f32);
   fill(table.f32_to_f16, lower.f32_to_f16);
   fill(table.f16_to_f32, lower.f16_to_f32);
   fill(table.rms_norm, lower.rms_norm);
   fill(table.rope_neox, lower.rope_neox);
   fill(table.silu_mul, lower.silu_mul);
+  fill(table.relu2_mul, lower.relu2_mul);
   fill(table.max_f32, lower.max_f32);
-  fill(table.softmax, lower.softmax);
+  fill(table.exponentials, lower.exponentials);
   fill(table.sum_exp, lower.sum_exp);
+  fill(table.int8_peak, lower.int8_peak);
   table.required_features |= lower.required_features;
   return table;
 }

@@ -45,29 +45,6 @@ float dot_f32(const float* a, const float* b, std::size_t n) {
 }
 
 template <typename V>
-float dot_f16(const float* a, const std::uint16_t* b, std::size_t n) {
-  V sum = V::zero();
-  for_each_block(n, [&](std::size_t i, auto lanes) {
-    sum = V::fma(V::load(a + i, lanes), V::load_half(b + i, lanes), sum);
-  });
-  return sum.total();
-}
-
-template <typename V>
-void axpy_f32(float a, const float* x, float* y, std::size_t n) {
-  for_each_block(n, [&](std::size_t i, auto lanes) {
-    V::fma(V::broadcast(a), V::load(x + i, lanes), V::load(y + i, lanes)).store(y + i, lanes);
-  });
-}
-
-template <typename V>
-void axpy_f16(float a, const std::uint16_t* x, float* y, std::size_t n) {
-  for_each_block(n, [&](std::size_t i, auto lanes) {
-    V::fma(V::broadcast(a), V::load_half(x + i, lanes), V::load(y + i, lanes)).store(y + i, lanes);
-  });
-}
-
-template <typename V>
 void add_f32(const float* x, float* y, std::size_t n) {
   for_each_block(n, [&](std::size_t i, auto lanes) {
     (V::load(y + i, lanes) + V::load(x + i, lanes)).store(y + i, lanes);
@@ -117,6 +94,14 @@ void silu_mul(const float* gate, const float* up, std::size_t n, float* out) {
 }
 
 template <typename V>
+void relu2_mul(const float* gate, const float* up, std::size_t n, float* out) {
+  for_each_block(n, [&](std::size_t i, auto lanes) {
+    const V g = V::max(V::load(gate + i, lanes), V::zero());
+    (g * g * V::load(up + i, lanes)).store(out + i, lanes);
+  });
+}
+
+template <typename V>
 float max_f32(const float* x, std::size_t n) {
   const V lowest = V::broadcast(-__builtin_inff());
   V largest = lowest;
@@ -127,7 +112,7 @@ float max_f32(const float* x, std::size_t n) {
 }
 
 template <typename V>
-void softmax(float* x, std::size_t n) {
+float exponentials(float* x, std::size_t n) {
   const V max = V::broadcast(max_f32<V>(x, n));
   V sum = V::zero();
   for_each_block(n, [&](std::size_t i, auto lanes) {
@@ -135,9 +120,7 @@ void softmax(float* x, std::size_t n) {
     e.store(x + i, lanes);
     sum = sum + V::select(lanes, e, V::zero());
   });
-  const V total = V::broadcast(sum.total());
-  for_each_block(
-      n, [&](std::size_t i, auto lanes) { (V::load(x + i, lanes) / total).store(x + i, lanes); });
+  return sum.total();
 }
 
 template <typename V>

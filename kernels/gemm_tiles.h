@@ -1,11 +1,11 @@
-// The loops that all products of packed weights share: which columns, tokens and rows are worked on
-// together. A `Tile` type does the arithmetic; in an unnamed namespace for the reason told in
+// The loops that the products of packed weights share: which columns, tokens and panels are worked
+// on together. A `Tile` type does the arithmetic; in an unnamed namespace for the reason told in
 // lanes.h.
 //
-//   span   columns whose activations are prepared at the same time: all of them for few tokens
+//   span   groups of columns whose activations are prepared at the same time: all for few tokens
 //   tokens up to Tile::kMaxTokens, prepared once for a span
-//   rows   Tile::kRows of the weights, with all of a span's columns before the next rows are begun
-//   stripe Tile::kStripeGroups groups of these rows, unpacked once for all tokens
+//   panels Tile::kPanels of the weights, with all of a span's columns before the next are begun
+//   stripe Tile::kStripeGroups groups of these panels, unpacked once for all tokens
 //
 // Sums go on from one stripe to the next through `out`, so that groups are added in ascending order
 // whatever the sizes are.
@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "kernels/panels.h"
 
 namespace bankai::kernels {
 namespace {
@@ -27,7 +28,7 @@ inline std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b;
 struct OutputTile {
   float* out;  // of the tile's first row and the first token
   std::size_t out_stride;
-  std::size_t num_rows;  // up to Tile::kRows
+  std::size_t num_rows;  // up to 32 · Tile::kPanels
   const float* scales;   // activation scales of the first token and the stripe's first group
   std::size_t scales_stride;
   std::size_t num_groups;   // up to Tile::kStripeGroups
@@ -43,27 +44,6 @@ struct OutputTile {
     tile.slot += count * token_slots;
     return tile;
   }
-};
-
-// Weights that come next, asked for in small portions while those before them are unpacked: the
-// hardware does not foresee a walk over stripes of many rows, and many requests at once would have
-// to wait for each other.
-class UpcomingBytes {
- public:
-  UpcomingBytes(const std::uint8_t* begin, const std::uint8_t* end) : next_(begin), end_(end) {}
-
-  void prefetch(std::size_t num_lines) {
-    constexpr std::ptrdiff_t kLineBytes = 64;
-    constexpr int kSecondLevelCache = 2;
-    for (std::size_t i = 0; i < num_lines && next_ < end_; ++i) {
-      __builtin_prefetch(next_, 0, kSecondLevelCache);
-      next_ += end_ - next_ < kLineBytes ? end_ - next_ : kLineBytes;
-    }
-  }
-
- private:
-  const std::uint8_t* next_;
-  const std::uint8_t* end_;
 };
 
 // The columns and tokens that are prepared together.
@@ -87,30 +67,21 @@ void prepare_values(const Activations& activations, const Span& span, Tile* tile
   }
 }
 
-// The tile's rows from `row` on, all columns and tokens of the span.
+// The tile's panels from `panel` on, all columns and tokens of the span.
 template <typename Tile>
-void multiply_rows(const std::uint8_t* blocks, std::size_t row, std::size_t rows,
-                   const Activations& activations, const Span& span, float* out,
-                   std::size_t out_stride, Tile* tile) {
+void multiply_panels(const Panels& weights, std::size_t panel, const Activations& activations,
+                     const Span& span, float* out, std::size_t out_stride, Tile* tile) {
   const std::size_t groups = activations.cols / kGemmGroupCols;
-  const std::size_t row_bytes = groups * Tile::kGroupBytes;
-  const std::size_t num_rows = smaller(rows - row, Tile::kRows);
-  std::size_t row_offset[Tile::kRows];  // rows that do not exist repeat the last one
-  for (std::size_t r = 0; r < Tile::kRows; ++r)
-    row_offset[r] = (row + smaller(r, num_rows - 1)) * row_bytes;
+  const std::size_t stride = panel_bytes(weights.format, weights.cols);
+  const std::size_t group_bytes = panel_bytes(weights.format, kGemmGroupCols);
+  const std::size_t row = panel * kPanelRows;
+  const std::size_t num_rows = smaller(weights.rows - row, Tile::kPanels * kPanelRows);
   std::size_t done = 0;  // groups of the span
   do {                   // at least once: without columns the results are zero
     const std::size_t group = span.first_group + done;
     const std::size_t num_groups = smaller(span.num_groups - done, Tile::kStripeGroups);
-    // As many bytes of the next tile as this stripe has of this one.
-    const auto next_tile = [&](std::size_t groups_before) {
-      const std::size_t first = (row + Tile::kRows) * row_bytes;
-      return blocks +
-             smaller(first + groups_before * Tile::kRows * Tile::kGroupBytes, rows * row_bytes);
-    };
-    UpcomingBytes upcoming(next_tile(group), next_tile(group + num_groups));
-    tile->load_rows(blocks + group * Tile::kGroupBytes, row_offset, num_rows, num_groups,
-                    &upcoming);
+    tile->load_stripe(weights.lines + panel * stride + group * group_bytes, stride,
+                      num_panels(num_rows), num_groups);
     tile->accumulate(span.num_tokens,
                      {.out = out + span.first_token * out_stride + row,
                       .out_stride = out_stride,
@@ -125,21 +96,22 @@ void multiply_rows(const std::uint8_t* blocks, std::size_t row, std::size_t rows
   } while (done < span.num_groups);
 }
 
-// Tile has, besides the constants kRows, kStripeGroups, kMaxTokens, kGroupBytes (of weights, per
-// row) and kSlots (token groups that can be prepared, kMaxTokens · kStripeGroups):
+// Tile has, besides the constants kPanels, kStripeGroups, kMaxTokens and kSlots (token groups that
+// can be prepared, kMaxTokens · kStripeGroups):
 //   set_values(slot, high, low)     prepares 128 activations (low is nullptr for a8)
-//   load_rows(weights, row_offset, num_rows, num_groups, upcoming)    unpacks a stripe; row_offset
-//                                   has kRows entries, of which the first num_rows differ
+//   load_stripe(lines, panel_stride, num_panels, num_groups)    unpacks a stripe; panel i of it
+//                                   begins at lines + i · panel_stride
 //   accumulate(num_tokens, output)  adds the stripe
 template <typename Tile>
-void multiply_in_tiles(const std::uint8_t* blocks, std::size_t rows, const Activations& activations,
-                       float* out, std::size_t out_stride) {
+void multiply_in_tiles(const Panels& weights, const Activations& activations, float* out,
+                       std::size_t out_stride) {
   static_assert(Tile::kSlots == Tile::kMaxTokens * Tile::kStripeGroups);
-  if (activations.tokens == 0 || rows == 0) return;
+  if (activations.tokens == 0 || weights.rows == 0) return;
   const std::size_t groups = activations.cols / kGemmGroupCols;
   const std::size_t tile_tokens = smaller(activations.tokens, Tile::kMaxTokens);
   const std::size_t span_stripes = Tile::kSlots / tile_tokens / Tile::kStripeGroups;
   const std::size_t span_groups = span_stripes * Tile::kStripeGroups;
+  const std::size_t panels = num_panels(weights.rows);
   Tile tile;
   std::size_t group = 0;
   do {  // at least once, as above
@@ -150,8 +122,8 @@ void multiply_in_tiles(const std::uint8_t* blocks, std::size_t rows, const Activ
                          .num_tokens = smaller(activations.tokens - token, tile_tokens),
                          .slots_per_token = span_groups};
       prepare_values(activations, span, &tile);
-      for (std::size_t row = 0; row < rows; row += Tile::kRows)
-        multiply_rows(blocks, row, rows, activations, span, out, out_stride, &tile);
+      for (std::size_t panel = 0; panel < panels; panel += Tile::kPanels)
+        multiply_panels(weights, panel, activations, span, out, out_stride, &tile);
     }
     group += span_groups;
   } while (group < groups);

@@ -16,6 +16,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/panels.h"
+
 namespace bankai::kernels {
 
 // Integer activations of `tokens` rows, in groups of 128 columns.
@@ -30,56 +32,104 @@ struct Activations {
   std::size_t cols = 0;  // a multiple of 128
 };
 
+// How keys and values are stored; indexes attention_scores and attention_values.
+enum class KvType : std::uint8_t { kF16, kF32 };
+inline constexpr std::size_t kNumKvTypes = 2;
+inline constexpr std::size_t kKeyBlock = 16;  // positions in a block of keys
+
 struct KernelTable {
-  const char* name;                 // "scalar", "avx2", "avx512"
-  std::uint32_t required_features;  // CpuFeature bits (cpu_features.h)
+  const char* name = nullptr;           // "scalar", "avx2", "avx512", …
+  std::uint32_t required_features = 0;  // CpuFeature bits (cpu_features.h)
 
   // One row of activations, (cols) → digits (cols) and scales (cols / 128). cols is a multiple of
   // 128. Per group: m = max |x|. If m is not finite (or an x is NaN): scale = NaN, digits 0. If m <
   // 2^-100: scale = 0, digits 0. Otherwise scale = m / L, v = round_half_even(x · (L / m)) with L =
   // 127 for a8, 32512 for a16; a8: high = v; a16: high = round(v / 255), low = v − 255 · high.
-  void (*quantize_a8)(const float* x, std::size_t cols, std::int8_t* high, float* scales);
+  void (*quantize_a8)(const float* x, std::size_t cols, std::int8_t* high, float* scales) = nullptr;
   void (*quantize_a16)(const float* x, std::size_t cols, std::int8_t* high, std::int8_t* low,
-                       float* scales);
+                       float* scales) = nullptr;
 
-  // The canonical product: out[t · out_stride + r] for t < tokens, r < rows.
-  // Q1_0 rows are cols / 128 blocks of 18 bytes: fp16 d, then 128 bits, least significant first,
-  // 1 → +1, 0 → −1. Per group g in ascending order, starting from acc = 0:
-  //   s = Σ_j weight_j · value_j            exact integer (value = high, or 255 · high + low)
-  //   acc = fma(float(s), d_g · scale_g, acc)     (the product d · scale is rounded to float first)
-  void (*gemm_q1_0)(const std::uint8_t* blocks, std::size_t rows, const Activations& activations,
-                    float* out, std::size_t out_stride);
-  // Q8_0 rows are cols / 32 blocks of 34 bytes: fp16 d, then 32 int8. As above with s over the 32
-  // weights of a block (int32, converted to float by rounding to nearest even), block by block.
-  void (*gemm_q8_0)(const std::uint8_t* blocks, std::size_t rows, const Activations& activations,
-                    float* out, std::size_t out_stride);
+  // The canonical product: out[t · out_stride + r] for t < tokens, r < rows, one op per
+  // PanelFormat. Per run of columns that share a scale d, in ascending order, starting from acc =
+  // 0:
+  //   s = Σ_j weight_j · value_j                  exact integer (value = high, or 255 · high + low)
+  //   acc = fma(float(s), d · scale_g, acc)       the product d · scale is rounded to float first
+  // with scale_g of the group of 128 columns that the run lies in; float(s) rounds to nearest even.
+  using Gemm = void (*)(const Panels& weights, const Activations& activations, float* out,
+                        std::size_t out_stride);
+  Gemm gemm[kNumPanelFormats] = {};
 
-  // Σ a_i · b_i in 16 lanes of fma. f16 operands are widened exactly first.
-  float (*dot_f32)(const float* a, const float* b, std::size_t n);
-  float (*dot_f16)(const float* a, const std::uint16_t* b, std::size_t n);
-  // y_i = fma(a, x_i, y_i), in place in y.
-  void (*axpy_f32)(float a, const float* x, float* y, std::size_t n);
-  void (*axpy_f16)(float a, const std::uint16_t* x, float* y, std::size_t n);
+  // The product with transposed one-bit weights that a backward pass needs, for the column groups
+  // [first_group, first_group + num_groups): out[t · out_stride + c] for c < 128 · num_groups
+  // belongs to column 128 · first_group + c. gradient is (tokens, rows), rows at gradient_stride.
+  // Per column group g and block of 128 rows, ascending, starting from acc = 0 (missing rows: u =
+  // 0):
+  //   u_r = gradient_r · d_{r,g};   v, s = quantize_a8(u), or quantize_a16(u) if `fine`
+  //   acc_c = fma(float(Σ_r weight_{r,c} · v_r), s, acc_c)
+  void (*gemm_transposed)(const Panels& weights, std::size_t first_group, std::size_t num_groups,
+                          const float* gradient, std::size_t tokens, std::size_t gradient_stride,
+                          bool fine, float* out, std::size_t out_stride) = nullptr;
+
+  // Products of ±1 with ±1, both as bits (1 → +1, 0 → −1) in rows of ceil(cols / 64) words, least
+  // significant bit first; bits beyond cols are 0. dot = cols − 2 · popcount(w xor a).
+  // out[t · out_stride + r] = dot.
+  void (*xnor_gemm)(const std::uint64_t* weights, std::size_t rows,
+                    const std::uint64_t* activations, std::size_t tokens, std::size_t cols,
+                    std::int32_t* out, std::size_t out_stride) = nullptr;
+  // Bit r of row t of out (tokens, ceil(rows / 64)) = dot >= thresholds[r]; bits beyond rows are 0.
+  void (*xnor_threshold)(const std::uint64_t* weights, std::size_t rows,
+                         const std::uint64_t* activations, std::size_t tokens, std::size_t cols,
+                         const std::int32_t* thresholds, std::uint64_t* out) = nullptr;
+
+  // Attention of some queries over one head's keys and values, which are (f16 or f32, by index of
+  // KvType) in blocks of 16 positions: keys transposed, key(j, d) at keys[j / 16 · block_stride +
+  // d · 16 + j mod 16]; values in rows, value(j, d) at values[j · row_stride + d].
+  // scores: out[q · out_stride + j] = (Σ_d fma(query_d, key(j, d), ·), d ascending from 0) · scale
+  // for the 16 · num_blocks positions; what lies beyond the filled ones is for the caller to
+  // ignore.
+  using AttentionScores = void (*)(const float* queries, std::size_t num_queries,
+                                   std::size_t query_stride, std::size_t head_dim, const void* keys,
+                                   std::size_t num_blocks, std::size_t block_stride, float scale,
+                                   float* out, std::size_t out_stride);
+  AttentionScores attention_scores[kNumKvTypes] = {};
+  // values: out[q · out_stride + d] = fma(weight(q, j), value(j, d), out), j ascending, in place;
+  // weight(q, j) = weights[q · weight_stride + j], j < num_positions.
+  using AttentionValues = void (*)(const float* weights, std::size_t num_queries,
+                                   std::size_t weight_stride, const void* values,
+                                   std::size_t row_stride, std::size_t num_positions,
+                                   std::size_t head_dim, float* out, std::size_t out_stride);
+  AttentionValues attention_values[kNumKvTypes] = {};
+
+  // Σ a_i · b_i in 16 lanes of fma.
+  float (*dot_f32)(const float* a, const float* b, std::size_t n) = nullptr;
   // y_i = y_i + x_i, in place in y.
-  void (*add_f32)(const float* x, float* y, std::size_t n);
+  void (*add_f32)(const float* x, float* y, std::size_t n) = nullptr;
   // IEEE half precision, round to nearest even; overflow gives infinity.
-  void (*f32_to_f16)(const float* x, std::uint16_t* y, std::size_t n);
-  void (*f16_to_f32)(const std::uint16_t* x, float* y, std::size_t n);
+  void (*f32_to_f16)(const float* x, std::uint16_t* y, std::size_t n) = nullptr;
+  void (*f16_to_f32)(const std::uint16_t* x, float* y, std::size_t n) = nullptr;
 
   // out_i = (x_i · r) · w_i with r = 1 / sqrt(sum / n + eps), sum = dot_f32(x, x). out may be x.
-  void (*rms_norm)(const float* x, const float* weight, std::size_t n, float eps, float* out);
+  void (*rms_norm)(const float* x, const float* weight, std::size_t n, float eps,
+                   float* out) = nullptr;
   // Rotates the pairs (x_i, x_{i+half}), i < half, in place (NeoX order):
   //   x_i' = fma(x_i, cos_i, −(x_{i+half} · sin_i)), x_{i+half}' = fma(x_{i+half}, cos_i, x_i ·
   //   sin_i)
-  void (*rope_neox)(float* x, const float* cos, const float* sin, std::size_t half);
+  void (*rope_neox)(float* x, const float* cos, const float* sin, std::size_t half) = nullptr;
   // out_i = (gate_i / (1 + exp(−gate_i))) · up_i, exp as in docs/kernels.md. out may be gate or up.
-  void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
+  void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out) = nullptr;
+  // out_i = (r · r) · up_i with r = max(gate_i, 0), NaN where gate_i is. out may be gate or up.
+  void (*relu2_mul)(const float* gate, const float* up, std::size_t n, float* out) = nullptr;
   // max x_i; −infinity for n = 0. NaN if any x is NaN.
-  float (*max_f32)(const float* x, std::size_t n);
-  // In place: x_i = e_i / Σ e in place, e_i = exp(x_i − max), Σ in 16 lanes of float addition.
-  void (*softmax)(float* x, std::size_t n);
+  float (*max_f32)(const float* x, std::size_t n) = nullptr;
+  // In place: x_i = exp(x_i − max x). Returns their sum, in 16 lanes of float addition: a softmax
+  // before the division.
+  float (*exponentials)(float* x, std::size_t n) = nullptr;
   // Σ exp(x_i − offset) with float exp, summed in 16 lanes of double addition.
-  double (*sum_exp)(const float* x, std::size_t n, float offset);
+  double (*sum_exp)(const float* x, std::size_t n, float offset) = nullptr;
+
+  // Runs the table's fastest 8-bit multiply-add instruction on registers alone and returns how many
+  // multiply-adds that were (about `rounds` times a small constant): the machine's limit.
+  std::uint64_t (*int8_peak)(std::size_t rounds) = nullptr;
 };
 
 // The tables as compiled, each in kernels_<name>.cpp. An op that a table does not have is null
@@ -87,5 +137,8 @@ struct KernelTable {
 extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const KernelTable kAvx512IclKernels;
+extern const KernelTable kAmxKernels;
+extern const KernelTable kNeonKernels;
 
 }  // namespace bankai::kernels

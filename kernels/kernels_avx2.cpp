@@ -2,14 +2,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/attention_body.h"
+#include "kernels/byte_quads_avx2.h"
 #include "kernels/cpu_features.h"
 #include "kernels/elementwise_body.h"
-#include "kernels/gemm_q1_0_avx2.h"
-#include "kernels/gemm_q8_0_body.h"
+#include "kernels/gemm_int8_body.h"
+#include "kernels/gemm_lookup_body.h"
+#include "kernels/int8_peak_body.h"
 #include "kernels/kernel_table.h"
+#include "kernels/lookup_avx2.h"
 #include "kernels/quantize_body.h"
 #include "kernels/rows_avx2.h"
+#include "kernels/transposed_body.h"
 #include "kernels/vec16_avx2.h"
+#include "kernels/xnor_avx2.h"
+#include "kernels/xnor_body.h"
 
 namespace bankai::kernels {
 
@@ -18,21 +25,27 @@ const KernelTable kAvx2Kernels = {
     .required_features = kCpuAvx2,
     .quantize_a8 = quantize_a8<Vec16Avx2>,
     .quantize_a16 = quantize_a16<Vec16Avx2>,
-    .gemm_q1_0 = q1_0_avx2::gemm,
-    .gemm_q8_0 = q8_0::gemm<Rows8Avx2>,
+    .gemm = {lookup::gemm<LookupAvx2, 1, 128>, lookup::gemm<LookupAvx2, 2, 128>,
+             lookup::gemm<LookupAvx2, 2, 64>, int8::gemm<Rows8Avx2>},
+    .gemm_transposed = gemm_transposed<ByteQuadsAvx2>,
+    .xnor_gemm = xnor_gemm<XnorAvx2>,
+    .xnor_threshold = xnor_threshold<XnorAvx2>,
+    .attention_scores = {attention_scores<Vec16Avx2, KvType::kF16>,
+                         attention_scores<Vec16Avx2, KvType::kF32>},
+    .attention_values = {attention_values<Vec16Avx2, KvType::kF16>,
+                         attention_values<Vec16Avx2, KvType::kF32>},
     .dot_f32 = dot_f32<Vec16Avx2>,
-    .dot_f16 = dot_f16<Vec16Avx2>,
-    .axpy_f32 = axpy_f32<Vec16Avx2>,
-    .axpy_f16 = axpy_f16<Vec16Avx2>,
     .add_f32 = add_f32<Vec16Avx2>,
     .f32_to_f16 = f32_to_f16<Vec16Avx2>,
     .f16_to_f32 = f16_to_f32<Vec16Avx2>,
     .rms_norm = rms_norm<Vec16Avx2>,
     .rope_neox = rope_neox<Vec16Avx2>,
     .silu_mul = silu_mul<Vec16Avx2>,
+    .relu2_mul = relu2_mul<Vec16Avx2>,
     .max_f32 = max_f32<Vec16Avx2>,
-    .softmax = softmax<Vec16Avx2>,
+    .exponentials = exponentials<Vec16Avx2>,
     .sum_exp = sum_exp<Vec16Avx2>,
+    .int8_peak = int8_peak<ByteQuadsAvx2>,
 };
 
 }  // namespace bankai::kernels

@@ -2,51 +2,42 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
+#include "kernels/attention_body.h"
 #include "kernels/elementwise_body.h"
 #include "kernels/half.h"
 #include "kernels/kernel_table.h"
+#include "kernels/panel_access.h"
 #include "kernels/quantize_body.h"
 #include "kernels/vec16_scalar.h"
 
 namespace bankai::kernels {
 namespace {
 
-float read_scale(const std::uint8_t* block) {
-  std::uint16_t half;
-  std::memcpy(&half, block, sizeof half);
-  return f16_to_float(half);
-}
-
-// Σ weight_of(j) · value_j over the columns [first_col, first_col + count) of one token.
-template <typename WeightOf>
-std::int32_t integer_dot(const Activations& activations, std::size_t token, std::size_t first_col,
-                         std::size_t count, WeightOf weight_of) {
-  const std::size_t offset = token * activations.cols + first_col;
+// Σ weight · value over the columns [first, first + count) of one row and one token.
+std::int32_t integer_dot(const Panels& weights, std::size_t row, const Activations& activations,
+                         std::size_t token, std::size_t first, std::size_t count) {
   std::int32_t sum = 0;
-  for (std::size_t j = 0; j < count; ++j) {
-    std::int32_t value = activations.high[offset + j];
-    if (activations.low != nullptr) value = 255 * value + activations.low[offset + j];
-    sum += weight_of(j) * value;
+  for (std::size_t col = first; col < first + count; ++col) {
+    const std::size_t i = token * activations.cols + col;
+    std::int32_t value = activations.high[i];
+    if (activations.low != nullptr) value = 255 * value + activations.low[i];
+    sum += panel_weight(weights, row, col) * value;
   }
   return sum;
 }
 
-void gemm_q1_0(const std::uint8_t* blocks, std::size_t rows, const Activations& activations,
-               float* out, std::size_t out_stride) {
-  constexpr std::size_t kBlockBytes = 18;
+void gemm(const Panels& weights, const Activations& activations, float* out,
+          std::size_t out_stride) {
+  const std::size_t run_cols = panel_format_info(weights.format).run_cols;
   const std::size_t groups = activations.cols / kGroupCols;
   for (std::size_t token = 0; token < activations.tokens; ++token) {
-    for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t row = 0; row < weights.rows; ++row) {
       float sum = 0.0F;
-      for (std::size_t group = 0; group < groups; ++group) {
-        const std::uint8_t* block = blocks + (row * groups + group) * kBlockBytes;
-        const std::uint8_t* bits = block + 2;
-        const std::int32_t dot = integer_dot(
-            activations, token, group * kGroupCols, kGroupCols,
-            [&](std::size_t j) { return ((bits[j / 8] >> (j % 8)) & 1) != 0 ? 1 : -1; });
-        const float scale = read_scale(block) * activations.scales[token * groups + group];
+      for (std::size_t col = 0; col < activations.cols; col += run_cols) {
+        const std::int32_t dot = integer_dot(weights, row, activations, token, col, run_cols);
+        const float scale = f16_to_float(panel_scale(weights, row, col)) *
+                            activations.scales[token * groups + col / kGroupCols];
         sum = std::fma(static_cast<float>(dot), scale, sum);
       }
       out[token * out_stride + row] = sum;
@@ -54,28 +45,76 @@ void gemm_q1_0(const std::uint8_t* blocks, std::size_t rows, const Activations& 
   }
 }
 
-void gemm_q8_0(const std::uint8_t* blocks, std::size_t rows, const Activations& activations,
-               float* out, std::size_t out_stride) {
-  constexpr std::size_t kBlockBytes = 34;
-  constexpr std::size_t kBlockCols = 32;
-  const std::size_t row_blocks = activations.cols / kBlockCols;
-  const std::size_t groups = activations.cols / kGroupCols;
-  for (std::size_t token = 0; token < activations.tokens; ++token) {
-    for (std::size_t row = 0; row < rows; ++row) {
-      float sum = 0.0F;
-      for (std::size_t b = 0; b < row_blocks; ++b) {
-        const std::uint8_t* block = blocks + (row * row_blocks + b) * kBlockBytes;
-        const std::uint8_t* weights = block + 2;
-        const std::int32_t dot =
-            integer_dot(activations, token, b * kBlockCols, kBlockCols,
-                        [&](std::size_t j) { return static_cast<std::int8_t>(weights[j]); });
-        const std::size_t group = b * kBlockCols / kGroupCols;
-        const float scale = read_scale(block) * activations.scales[token * groups + group];
-        sum = std::fma(static_cast<float>(dot), scale, sum);
+void gemm_transposed(const Panels& weights, std::size_t first_group, std::size_t num_groups,
+                     const float* gradient, std::size_t tokens, std::size_t gradient_stride,
+                     bool fine, float* out, std::size_t out_stride) {
+  for (std::size_t token = 0; token < tokens; ++token) {
+    for (std::size_t group = first_group; group < first_group + num_groups; ++group) {
+      float* sums = out + token * out_stride + (group - first_group) * kGroupCols;
+      for (std::size_t c = 0; c < kGroupCols; ++c) sums[c] = 0.0F;
+      for (std::size_t block = 0; block < weights.rows; block += kGroupCols) {
+        float u[kGroupCols] = {};
+        std::int8_t high[kGroupCols];
+        std::int8_t low[kGroupCols] = {};
+        float scale = 0.0F;
+        const std::size_t count =
+            weights.rows - block < kGroupCols ? weights.rows - block : kGroupCols;
+        for (std::size_t i = 0; i < count; ++i)
+          u[i] = gradient[token * gradient_stride + block + i] *
+                 f16_to_float(panel_scale(weights, block + i, group * kGroupCols));
+        if (fine)
+          quantize_a16<Vec16Scalar>(u, kGroupCols, high, low, &scale);
+        else
+          quantize_a8<Vec16Scalar>(u, kGroupCols, high, &scale);
+        for (std::size_t c = 0; c < kGroupCols; ++c) {
+          std::int32_t dot = 0;
+          for (std::size_t i = 0; i < count; ++i)
+            dot += panel_weight(weights, block + i, group * kGroupCols + c) *
+                   (fine ? 255 * high[i] + low[i] : high[i]);
+          sums[c] = std::fma(static_cast<float>(dot), scale, sums[c]);
+        }
       }
-      out[token * out_stride + row] = sum;
     }
   }
+}
+
+std::int32_t xnor_dot(const std::uint64_t* a, const std::uint64_t* b, std::size_t cols) {
+  std::size_t different = 0;
+  for (std::size_t word = 0; word < (cols + 63) / 64; ++word)
+    different += static_cast<std::size_t>(__builtin_popcountll(a[word] ^ b[word]));
+  return static_cast<std::int32_t>(cols) - 2 * static_cast<std::int32_t>(different);
+}
+
+void xnor_gemm(const std::uint64_t* weights, std::size_t rows, const std::uint64_t* activations,
+               std::size_t tokens, std::size_t cols, std::int32_t* out, std::size_t out_stride) {
+  const std::size_t words = (cols + 63) / 64;
+  for (std::size_t token = 0; token < tokens; ++token)
+    for (std::size_t row = 0; row < rows; ++row)
+      out[token * out_stride + row] =
+          xnor_dot(weights + row * words, activations + token * words, cols);
+}
+
+void xnor_threshold(const std::uint64_t* weights, std::size_t rows,
+                    const std::uint64_t* activations, std::size_t tokens, std::size_t cols,
+                    const std::int32_t* thresholds, std::uint64_t* out) {
+  const std::size_t words = (cols + 63) / 64;
+  const std::size_t out_words = (rows + 63) / 64;
+  for (std::size_t token = 0; token < tokens; ++token) {
+    for (std::size_t word = 0; word < out_words; ++word) out[token * out_words + word] = 0;
+    for (std::size_t row = 0; row < rows; ++row)
+      if (xnor_dot(weights + row * words, activations + token * words, cols) >= thresholds[row])
+        out[token * out_words + row / 64] |= std::uint64_t{1} << row % 64;
+  }
+}
+
+// One multiply-add after another, as the loops above do them.
+std::uint64_t int8_peak(std::size_t rounds) {
+  volatile std::int8_t factor = 3;
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < rounds; ++i) sum += factor * static_cast<std::int8_t>(i);
+  volatile std::int32_t result = sum;
+  static_cast<void>(result);
+  return rounds;
 }
 
 }  // namespace
@@ -85,21 +124,26 @@ const KernelTable kScalarKernels = {
     .required_features = 0,
     .quantize_a8 = quantize_a8<Vec16Scalar>,
     .quantize_a16 = quantize_a16<Vec16Scalar>,
-    .gemm_q1_0 = gemm_q1_0,
-    .gemm_q8_0 = gemm_q8_0,
+    .gemm = {gemm, gemm, gemm, gemm},
+    .gemm_transposed = gemm_transposed,
+    .xnor_gemm = xnor_gemm,
+    .xnor_threshold = xnor_threshold,
+    .attention_scores = {attention_scores<Vec16Scalar, KvType::kF16>,
+                         attention_scores<Vec16Scalar, KvType::kF32>},
+    .attention_values = {attention_values<Vec16Scalar, KvType::kF16>,
+                         attention_values<Vec16Scalar, KvType::kF32>},
     .dot_f32 = dot_f32<Vec16Scalar>,
-    .dot_f16 = dot_f16<Vec16Scalar>,
-    .axpy_f32 = axpy_f32<Vec16Scalar>,
-    .axpy_f16 = axpy_f16<Vec16Scalar>,
     .add_f32 = add_f32<Vec16Scalar>,
     .f32_to_f16 = f32_to_f16<Vec16Scalar>,
     .f16_to_f32 = f16_to_f32<Vec16Scalar>,
     .rms_norm = rms_norm<Vec16Scalar>,
     .rope_neox = rope_neox<Vec16Scalar>,
     .silu_mul = silu_mul<Vec16Scalar>,
+    .relu2_mul = relu2_mul<Vec16Scalar>,
     .max_f32 = max_f32<Vec16Scalar>,
-    .softmax = softmax<Vec16Scalar>,
+    .exponentials = exponentials<Vec16Scalar>,
     .sum_exp = sum_exp<Vec16Scalar>,
+    .int8_peak = int8_peak,
 };
 
 }  // namespace bankai::kernels

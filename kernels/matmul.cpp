@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "kernels/half.h"
+#include "kernels/ternary_blocks.h"
 
 namespace bankai::kernels {
 namespace {
@@ -30,6 +31,18 @@ void widen_q8_0(const std::uint8_t* blocks, std::size_t cols, float* out) {
   }
 }
 
+void widen_ternary(TensorType type, const std::uint8_t* blocks, std::size_t cols, float* out) {
+  const TensorTypeInfo& info = tensor_type_info(type);
+  std::uint8_t codes[kMaxTernaryBlock];
+  for (std::size_t first = 0; first < cols; first += info.block_weights) {
+    decode_ternary_block(type, blocks, codes);
+    const float scale = f16_to_float(ternary_block_scale(type, blocks));
+    for (std::size_t j = 0; j < info.block_weights; ++j)
+      out[first + j] = static_cast<float>(static_cast<int>(codes[j]) - 1) * scale;
+    blocks += info.block_bytes;
+  }
+}
+
 // widen_row by the table's own conversion where that is faster.
 void widen_row_by(const KernelTable& table, const WeightRows& weights, std::size_t row,
                   float* out) {
@@ -45,10 +58,26 @@ void widen_row_by(const KernelTable& table, const WeightRows& weights, std::size
   table.f16_to_f32(halves.data(), out, weights.cols);
 }
 
-// Float weights: each row is widened once and then meets every token.
+}  // namespace
+
+void matmul(const KernelTable& table, const Panels& weights, const ActivationBlock& activations,
+            std::size_t first_token, std::size_t num_tokens, float* out, std::size_t out_stride) {
+  BANKAI_CHECK(weights.cols == activations.cols(), "weights and activations differ in columns");
+  const auto gemm = table.gemm[static_cast<std::size_t>(weights.format)];
+  const std::size_t last = first_token + num_tokens;
+  for (std::size_t first = first_token; first < last;) {
+    const std::size_t end = activations.end_of_run(first, last);
+    gemm(weights, activations.integers(first, end - first),
+         out + (first - first_token) * out_stride, out_stride);
+    first = end;
+  }
+}
+
+// Each row is widened once and then meets every token.
 void matmul_floats(const KernelTable& table, const WeightRows& weights,
                    const ActivationBlock& activations, std::size_t first_token,
                    std::size_t num_tokens, float* out, std::size_t out_stride) {
+  BANKAI_CHECK(weights.cols == activations.cols(), "weights and activations differ in columns");
   thread_local std::vector<float> widened;
   if (widened.size() < weights.cols) widened.resize(weights.cols);
   for (std::size_t row = 0; row < weights.rows; ++row) {
@@ -56,35 +85,6 @@ void matmul_floats(const KernelTable& table, const WeightRows& weights,
     for (std::size_t t = 0; t < num_tokens; ++t)
       out[t * out_stride + row] =
           table.dot_f32(activations.floats(first_token + t), widened.data(), weights.cols);
-  }
-}
-
-}  // namespace
-
-void matmul(const KernelTable& table, const WeightRows& weights, const ActivationBlock& activations,
-            std::size_t first_token, std::size_t num_tokens, float* out, std::size_t out_stride) {
-  BANKAI_CHECK(weights.cols == activations.cols(), "weights and activations differ in columns");
-  switch (weights.type) {
-    case TensorType::kQ1_0:
-    case TensorType::kQ8_0: {
-      const TensorTypeInfo& info = tensor_type_info(weights.type);
-      BANKAI_CHECK(weights.row_bytes == weights.cols / info.block_weights * info.block_bytes,
-                   "rows of blocks must follow each other without a gap");
-      const auto gemm = weights.type == TensorType::kQ1_0 ? table.gemm_q1_0 : table.gemm_q8_0;
-      const std::size_t last = first_token + num_tokens;
-      for (std::size_t first = first_token; first < last;) {
-        const std::size_t end = activations.end_of_run(first, last);
-        gemm(weights.data, weights.rows, activations.integers(first, end - first),
-             out + (first - first_token) * out_stride, out_stride);
-        first = end;
-      }
-      return;
-    }
-    case TensorType::kF32:
-    case TensorType::kF16:
-    case TensorType::kBF16:
-      matmul_floats(table, weights, activations, first_token, num_tokens, out, out_stride);
-      return;
   }
 }
 
@@ -102,6 +102,9 @@ void widen_row(const WeightRows& weights, std::size_t row, float* out) {
       return;
     case TensorType::kQ8_0: widen_q8_0(from, weights.cols, out); return;
     case TensorType::kQ1_0: widen_q1_0(from, weights.cols, out); return;
+    default:
+      BANKAI_CHECK(is_ternary(weights.type), "rows of this type cannot be widened");
+      widen_ternary(weights.type, from, weights.cols, out);
   }
 }
 

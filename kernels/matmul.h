@@ -1,4 +1,4 @@
-// Products of a weight matrix in its file layout with a block of activations, for any tensor type.
+// Products of a weight matrix with a block of activations, for any tensor type.
 // One call does one block of rows and tokens on the calling thread; callers divide the work.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace bankai::kernels {
 
-// (rows, cols) weights; row r starts at data + r · row_bytes. Not owned.
+// (rows, cols) weights in a file's layout; row r starts at data + r · row_bytes. Not owned.
 struct WeightRows {
   TensorType type = TensorType::kF32;
   const std::uint8_t* data = nullptr;
@@ -65,11 +65,15 @@ class ActivationBlock {
   std::vector<std::uint8_t> is_wide_;  // tokens of a8 with shifts
 };
 
-// out[t · out_stride + r] = weights(r) · activations(first_token + t), t < num_tokens.
-// Q1_0 and Q8_0 use the integers (canonical product), float types dot_f32 over the widened row.
-// REQUIRES: weights.cols == activations.cols().
-void matmul(const KernelTable& table, const WeightRows& weights, const ActivationBlock& activations,
+// out[t · out_stride + r] = weights(r) · activations(first_token + t), t < num_tokens: the
+// canonical product of the integers. REQUIRES: weights.cols == activations.cols().
+void matmul(const KernelTable& table, const Panels& weights, const ActivationBlock& activations,
             std::size_t first_token, std::size_t num_tokens, float* out, std::size_t out_stride);
+
+// The same for float types: dot_f32 over the widened row.
+void matmul_floats(const KernelTable& table, const WeightRows& weights,
+                   const ActivationBlock& activations, std::size_t first_token,
+                   std::size_t num_tokens, float* out, std::size_t out_stride);
 
 // One row widened to float, (cols): embedding look-up.
 void widen_row(const WeightRows& weights, std::size_t row, float* out);

@@ -20,6 +20,7 @@ struct Vec16Avx512 {
   __m512 v;
 
   class DoubleSum;
+  static constexpr std::size_t kAccumulators = 16;  // see attention_body.h
 
   static Vec16Avx512 broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static Vec16Avx512 zero() { return {_mm512_setzero_ps()}; }
@@ -67,13 +68,9 @@ struct Vec16Avx512 {
   static Vec16Avx512 max_magnitude(Vec16Avx512 a, Vec16Avx512 b) {
     return larger_bits(a, {_mm512_abs_ps(b.v)});
   }
+  // One correctly rounded instruction: the same as two exact powers of two and one rounding.
   static Vec16Avx512 scale_by_power_of_two(Vec16Avx512 a, Vec16Avx512 shifted) {
-    const __m512i k =
-        _mm512_sub_epi32(_mm512_castps_si512(shifted.v), _mm512_set1_epi32(0x4B400000));
-    const __m512i k1 = _mm512_srai_epi32(k, 1);
-    const __m512 factor1 = power_of_two(k1);
-    const __m512 factor2 = power_of_two(_mm512_sub_epi32(k, k1));
-    return {_mm512_mul_ps(_mm512_mul_ps(a.v, factor1), factor2)};
+    return {_mm512_scalef_ps(a.v, _mm512_sub_ps(shifted.v, _mm512_set1_ps(0x1.8p23F)))};
   }
   static Vec16Avx512 select(AllLanes, Vec16Avx512 a, Vec16Avx512) { return a; }
   static Vec16Avx512 select(FirstLanes lanes, Vec16Avx512 a, Vec16Avx512 b) {
@@ -92,9 +89,6 @@ struct Vec16Avx512 {
   static Vec16Avx512 larger_bits(Vec16Avx512 a, Vec16Avx512 b) {
     return {
         _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a.v), _mm512_castps_si512(b.v)))};
-  }
-  static __m512 power_of_two(__m512i k) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(k, _mm512_set1_epi32(127)), 23));
   }
   // Combines lane j with lane j + 8, then + 4, + 2, + 1; what ends up in lane 0.
   template <typename Combine>

@@ -21,6 +21,7 @@ struct Vec16Scalar {
   float lane[kLanes];
 
   class DoubleSum;
+  static constexpr std::size_t kAccumulators = 1;  // see attention_body.h
 
   static Vec16Scalar broadcast(float x) {
     return make([&](std::size_t) { return x; });

@@ -106,7 +106,11 @@ std::vector<TokenId> generate(Transformer& transformer, const Replacements& repl
   feed(transformer, replacements, prompt, cache, row);
   while (generated.size() < max_tokens) {
     transformer.logits(1, row.data(), replacements, logits.data());
-    const TokenId token = sampler.sample(token_logits(model, logits.data()), generated.size());
+    TokenId token = 0;
+    {
+      const StageClock clock(transformer.stage_times(), Stage::kSample);
+      token = sampler.sample(token_logits(model, logits.data()), generated.size());
+    }
     if (model.tokenizer().is_end_of_generation(token)) break;
     generated.push_back(token);
     if (!on_token(token) || generated.size() == max_tokens) break;

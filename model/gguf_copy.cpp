@@ -34,7 +34,7 @@ Result<std::vector<std::byte>> edited_header(const GgufFile& source,
     if (source.find_value(edit.key) == nullptr) add_edited(builder, edit);
   }
   for (const GgufTensor& tensor : source.tensors())
-    builder.add_tensor({std::string(tensor.name), tensor.type, tensor.dims});
+    builder.add_tensor({std::string(tensor.name), tensor.type, tensor.dims, tensor.type_id});
   return builder.header();
 }
 

@@ -1,6 +1,7 @@
 #include "model/gguf_file.h"
 
 #include <cinttypes>
+#include <functional>
 #include <utility>
 
 #include "core/byte_reader.h"
@@ -64,6 +65,13 @@ Status GgufFile::index_tensors() {
                         tensors_[i].info_offset);
   }
   return {};
+}
+
+void GgufFile::release(std::span<const std::byte> part) const {
+  constexpr std::less_equal<const std::byte*> is_before;
+  const bool is_inside = is_before(bytes_.data(), part.data()) &&
+                         is_before(part.data() + part.size(), bytes_.data() + bytes_.size());
+  if (mapping_ && is_inside) mapping_->release(part);
 }
 
 const GgufValue* GgufFile::find_value(std::string_view key) const {

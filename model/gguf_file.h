@@ -35,6 +35,10 @@ class GgufFile {
   const std::vector<GgufValue>& metadata() const { return metadata_; }  // file order
   const std::vector<GgufTensor>& tensors() const { return tensors_; }   // file order
 
+  // A part of bytes() that is not needed for now (MappedFile::release). Nothing happens for parsed
+  // bytes, or for a part of other memory.
+  void release(std::span<const std::byte> part) const;
+
   // nullptr if absent.
   const GgufValue* find_value(std::string_view key) const;
   const GgufTensor* find_tensor(std::string_view name) const;

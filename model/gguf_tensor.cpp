@@ -17,7 +17,7 @@ struct TensorInfo {
   std::uint64_t relative_offset = 0;  // of the data, from the start of all data
 };
 
-std::string describe(const GgufTensor& tensor) { return "tensor " + quoted(tensor.name); }
+std::string describe(std::string_view name) { return "tensor " + quoted(name); }
 
 Result<std::uint64_t> num_weights(std::span<const std::uint64_t> dims) {
   if (dims.empty() || dims.size() > kGgufMaxDims)
@@ -59,7 +59,7 @@ Result<TensorInfo> read_info(ByteReader& reader) {
     return with_context(std::move(status).error(),
                         format("tensor entry at offset %" PRIu64, info.tensor.info_offset));
   if (Status status = read_shape_and_place(reader, info); !status.ok())
-    return with_context(std::move(status).error(), describe(info.tensor));
+    return with_context(std::move(status).error(), describe(info.tensor.name));
   return info;
 }
 
@@ -69,14 +69,23 @@ class Layout {
   Layout(std::span<const std::byte> data, std::uint64_t data_offset, std::uint64_t alignment)
       : data_(data), data_offset_(data_offset), alignment_(alignment) {}
 
-  // The tensor at the next place; `following` is the entry after it, if there is one.
-  Result<GgufTensor> place(TensorInfo info, const TensorInfo* following) {
-    const std::string name = describe(info.tensor);
-    auto placed = place_unnamed(std::move(info), following);
-    if (!placed.ok()) return with_context(std::move(placed).error(), name);
-    return placed;
+  // All tensors, in the order of their entries, out of `infos`.
+  Result<std::vector<GgufTensor>> place(std::span<TensorInfo> infos) {
+    for (std::size_t i = 0; i < infos.size(); ++i)
+      if (const auto weights = num_weights(infos[i].tensor.dims); weights.ok())
+        ids_.add(infos[i].tensor.type_id, measure(infos, i, *weights));
+    std::vector<GgufTensor> tensors;
+    for (std::size_t i = 0; i < infos.size(); ++i) {
+      const std::string_view name = infos[i].tensor.name;
+      auto placed = place_next(infos, i);
+      if (!placed.ok()) return with_context(std::move(placed).error(), describe(name));
+      tensors.push_back(std::move(placed).value());
+    }
+    BANKAI_RETURN_IF_ERROR(finish());
+    return tensors;
   }
 
+ private:
   // After the last tensor: may the file end here?
   Status finish() const {
     if (data_.size() <= next_) return {};
@@ -86,13 +95,12 @@ class Layout {
                       data_.size() - next_, data_offset_ + next_, data_offset_ + data_.size());
   }
 
- private:
-  Result<GgufTensor> place_unnamed(TensorInfo info, const TensorInfo* following) {
-    GgufTensor& tensor = info.tensor;
-    BANKAI_ASSIGN_OR_RETURN(const std::uint64_t weights, num_weights(tensor.dims));
-    const kernels::TensorTypeInfo* type = kernels::find_tensor_type(tensor.type_id);
-    if (type == nullptr) return unsupported_type(tensor.type_id, measure(info, weights, following));
-    tensor.type = type->type;
+  Result<GgufTensor> place_next(std::span<TensorInfo> infos, std::size_t index) {
+    TensorInfo& info = infos[index];
+    BANKAI_ASSIGN_OR_RETURN(const std::uint64_t weights, num_weights(info.tensor.dims));
+    const TensorExtent extent = measure(infos, index, weights);
+    GgufTensor tensor = std::move(info.tensor);
+    BANKAI_ASSIGN_OR_RETURN(tensor.type, ids_.resolve(tensor.type_id, extent));
     BANKAI_ASSIGN_OR_RETURN(const std::uint64_t bytes, tensor_bytes(tensor.type, tensor.dims));
     if (info.relative_offset != next_)
       return make_error(ErrorCode::kBadInput,
@@ -100,8 +108,7 @@ class Layout {
                         ": tensors must follow each other in the order of their entries, padded "
                         "to %" PRIu64 " bytes",
                         info.relative_offset, next_, alignment_);
-    if (following != nullptr)
-      BANKAI_RETURN_IF_ERROR(check_extent(*type, bytes, measure(info, weights, following)));
+    if (!extent.is_last) BANKAI_RETURN_IF_ERROR(check_extent(tensor, bytes, extent));
     if (next_ > data_.size() || bytes > data_.size() - next_)
       return make_error(ErrorCode::kBadInput,
                         "ends past the end of the file (data at offset %" PRIu64 ", %" PRIu64
@@ -110,31 +117,36 @@ class Layout {
     tensor.offset = data_offset_ + next_;
     tensor.data = data_.subspan(static_cast<std::size_t>(next_), static_cast<std::size_t>(bytes));
     next_ += round_up(bytes, alignment_);
-    return std::move(tensor);
+    return tensor;
   }
 
-  TensorExtent measure(const TensorInfo& info, std::uint64_t weights,
-                       const TensorInfo* following) const {
-    const std::uint64_t end = following != nullptr ? following->relative_offset : data_.size();
-    return {weights, end > info.relative_offset ? end - info.relative_offset : 0, alignment_,
-            following == nullptr};
+  TensorExtent measure(std::span<const TensorInfo> infos, std::size_t index,
+                       std::uint64_t weights) const {
+    const bool is_last = index + 1 == infos.size();
+    const std::uint64_t begin = infos[index].relative_offset;
+    const std::uint64_t end = is_last ? data_.size() : infos[index + 1].relative_offset;
+    return {weights, end > begin ? end - begin : 0, alignment_, is_last};
   }
 
   // A type id says little (gguf_types.h): the distance to the next tensor must agree with it.
-  static Status check_extent(const kernels::TensorTypeInfo& type, std::uint64_t bytes,
+  static Status check_extent(const GgufTensor& tensor, std::uint64_t bytes,
                              const TensorExtent& extent) {
-    if (type.block_weights == 1 || fits(extent, type.block_weights, type.block_bytes)) return {};
+    const kernels::TensorTypeInfo& type = kernels::tensor_type_info(tensor.type);
+    if (type.block_weights == 1 || fits(extent, type)) return {};
+    const std::string trailer =
+        type.trailer_bytes == 0 ? "" : format(" and %zu behind all", type.trailer_bytes);
     return make_error(ErrorCode::kBadInput,
-                      "type %s (id %" PRIu32 ", %zu weights in %zu bytes) needs %" PRIu64
+                      "type %s (id %" PRIu32 ", %zu weights in %zu bytes%s) needs %" PRIu64
                       " bytes, but the next tensor starts %" PRIu64
                       " bytes on: another layout under the same type id, or a damaged file",
-                      std::string(type.name).c_str(), static_cast<std::uint32_t>(type.type),
-                      type.block_weights, type.block_bytes, bytes, extent.bytes);
+                      std::string(type.name).c_str(), tensor.type_id, type.block_weights,
+                      type.block_bytes, trailer.c_str(), bytes, extent.bytes);
   }
 
   std::span<const std::byte> data_;
   std::uint64_t data_offset_;
   std::uint64_t alignment_;
+  TypeIds ids_;
   std::uint64_t next_ = 0;  // where the next tensor must start, relative to data_
 };
 
@@ -166,7 +178,7 @@ Result<std::uint64_t> tensor_bytes(kernels::TensorType type, std::span<const std
                       info.block_weights, std::string(info.name).c_str());
   std::uint64_t bytes = 0;
   if (__builtin_mul_overflow(weights / info.block_weights, info.block_bytes, &bytes) ||
-      bytes > kGgufMaxBytes)
+      __builtin_add_overflow(bytes, info.trailer_bytes, &bytes) || bytes > kGgufMaxBytes)
     return make_error(ErrorCode::kBadInput, "its size in bytes is beyond 2^62");
   return bytes;
 }
@@ -191,12 +203,7 @@ Result<GgufTensors> read_tensors(ByteReader& reader, std::span<const std::byte> 
                       reader.remaining(), reader.offset());
   Layout layout(file.subspan(static_cast<std::size_t>(result.data_offset)), result.data_offset,
                 alignment);
-  for (std::size_t i = 0; i < infos.size(); ++i) {
-    const TensorInfo* following = i + 1 < infos.size() ? &infos[i + 1] : nullptr;
-    BANKAI_ASSIGN_OR_RETURN(GgufTensor tensor, layout.place(std::move(infos[i]), following));
-    result.tensors.push_back(std::move(tensor));
-  }
-  BANKAI_RETURN_IF_ERROR(layout.finish());
+  BANKAI_ASSIGN_OR_RETURN(result.tensors, layout.place(infos));
   return result;
 }
 

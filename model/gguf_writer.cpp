@@ -47,7 +47,7 @@ void write_info(ByteWriter& header, const GgufTensorSpec& tensor, std::uint64_t 
   header.write_text(tensor.name);
   header.write(static_cast<std::uint32_t>(tensor.dims.size()));
   for (const std::uint64_t dim : tensor.dims) header.write(dim);
-  header.write(static_cast<std::uint32_t>(tensor.type));
+  header.write(tensor.type_id.value_or(static_cast<std::uint32_t>(tensor.type)));
   header.write(offset);
 }
 

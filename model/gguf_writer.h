@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,8 @@ namespace bankai::model {
 struct GgufTensorSpec {
   std::string name;  // at most 64 bytes; stock tools load at most 63
   kernels::TensorType type = kernels::TensorType::kF32;
-  std::vector<std::uint64_t> dims;  // fastest first, as in GgufTensor
+  std::vector<std::uint64_t> dims;            // fastest first, as in GgufTensor
+  std::optional<std::uint32_t> type_id = {};  // written in place of the type's own
 };
 
 // The GGUF type of a C++ number type or bool.

@@ -73,11 +73,16 @@ Status read_rope_scaling(const GgufFile& file, const KeyReader& keys, std::size_
   return {};
 }
 
-Status check_supported(const GgufFile& file, const std::string& architecture) {
-  if (architecture != "qwen3")
-    return make_error(ErrorCode::kUnsupported,
-                      "%s: architecture '%s' is not supported; known: qwen3", file.path().c_str(),
-                      architecture.c_str());
+Result<Architecture> read_architecture(const GgufFile& file) {
+  BANKAI_ASSIGN_OR_RETURN(const std::string name, file.get_string("general.architecture"));
+  const Architecture* architecture = find_architecture(name);
+  if (architecture == nullptr)
+    return make_error(ErrorCode::kUnsupported, "%s: architecture %s is not supported; known: %s",
+                      file.path().c_str(), quoted(name).c_str(), architecture_names().c_str());
+  return *architecture;
+}
+
+Status check_not_rotated(const GgufFile& file) {
   for (const GgufValue& value : file.metadata())
     if (value.key.starts_with("prism.hadamard."))
       return make_error(
@@ -92,8 +97,12 @@ Status check_supported(const GgufFile& file, const std::string& architecture) {
 
 Result<Hyperparameters> read_hyperparameters(const GgufFile& file) {
   Hyperparameters h;
-  BANKAI_ASSIGN_OR_RETURN(h.architecture, file.get_string("general.architecture"));
-  BANKAI_RETURN_IF_ERROR(check_supported(file, h.architecture));
+  BANKAI_ASSIGN_OR_RETURN(const Architecture architecture, read_architecture(file));
+  BANKAI_RETURN_IF_ERROR(check_not_rotated(file));
+  h.architecture = architecture.name;
+  h.activation = architecture.activation;
+  h.has_qk_norm = architecture.has_qk_norm;
+  h.has_sub_norms = architecture.has_sub_norms;
   const KeyReader keys(file, h.architecture);
   BANKAI_ASSIGN_OR_RETURN(h.num_layers, keys.count("block_count", kMaxLayers));
   BANKAI_ASSIGN_OR_RETURN(h.embedding, keys.count("embedding_length", kMaxDimension));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/result.h"
+#include "model/architecture.h"
 #include "model/gguf_file.h"
 
 namespace bankai::model {
@@ -25,7 +26,10 @@ struct RopeParameters {
 };
 
 struct Hyperparameters {
-  std::string architecture;
+  std::string architecture;  // one of kArchitectures, which gives the next three
+  Activation activation = Activation::kSilu;
+  bool has_qk_norm = true;
+  bool has_sub_norms = false;
   std::size_t num_layers = 0;
   std::size_t embedding = 0;  // width of the residual stream
   std::size_t feed_forward = 0;

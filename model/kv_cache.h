@@ -10,31 +10,41 @@
 
 namespace bankai::model {
 
-enum class KvType : std::uint8_t { kF16, kF32 };
+using kernels::KvType;
 
-// The keys and values of one layer: rows of kv_dim elements, one per position.
+constexpr std::size_t kv_element_bytes(KvType type) { return type == KvType::kF16 ? 2 : 4; }
+
+// The keys and values of one layer, (positions, kv_dim) each: keys transposed in blocks of 16
+// positions, values in rows (KernelTable::attention_scores).
 class KvRows {
  public:
   KvRows(KvType type, std::size_t kv_dim) : type_(type), kv_dim_(kv_dim) {}
 
-  // Room for rows [0, count); keeps what is there.
+  // Room for positions [0, count); keeps what is there.
   void resize(std::size_t count);
-  // Stores a position's key (after RoPE) and value, (kv_dim) each. Different rows may be written
-  // from different threads.
-  void write(const kernels::KernelTable& table, std::size_t row, const float* key,
+  // Stores a position's key (after RoPE) and value, (kv_dim) each. Different positions may be
+  // written from different threads.
+  void write(const kernels::KernelTable& table, std::size_t position, const float* key,
              const float* value);
-  // query · key over `n` elements from `first` of the row.
-  float dot_key(const kernels::KernelTable& table, std::size_t row, std::size_t first,
-                const float* query, std::size_t n) const;
-  // out += weight · value over `n` elements from `first` of the row.
-  void add_value(const kernels::KernelTable& table, std::size_t row, std::size_t first,
-                 float weight, float* out, std::size_t n) const;
+
+  // out[q · out_stride + j] = scale · (query q · key of position first_position + j), by the n
+  // channels from first_channel on, for j < num_positions rounded up to 16; queries are
+  // (num_queries, n). REQUIRES: first_position is a multiple of 16.
+  void score(const kernels::KernelTable& table, std::size_t first_position,
+             std::size_t num_positions, std::size_t first_channel, const float* queries,
+             std::size_t num_queries, std::size_t n, float scale, float* out,
+             std::size_t out_stride) const;
+  // out (num_queries, n) += weights (q, j) · value of position first_position + j, j ascending.
+  void mix(const kernels::KernelTable& table, std::size_t first_position, std::size_t num_positions,
+           std::size_t first_channel, const float* weights, std::size_t weight_stride,
+           std::size_t num_queries, std::size_t n, float* out) const;
 
  private:
+  std::size_t element_bytes() const { return kv_element_bytes(type_); }
+
   KvType type_;
   std::size_t kv_dim_;
-  std::vector<float> keys_f32_, values_f32_;
-  std::vector<std::uint16_t> keys_f16_, values_f16_;
+  std::vector<std::uint8_t> keys_, values_;
 };
 
 // All layers of one sequence.

@@ -10,35 +10,34 @@
 #include "core/bit_matrix.h"
 #include "core/result.h"
 #include "core/tensor_address.h"
-#include "kernels/matmul.h"
 #include "model/gguf_file.h"
 #include "model/hyperparameters.h"
 #include "model/tokenizer.h"
+#include "model/weight_binder.h"
+#include "model/weight_matrix.h"
+#include "model/weight_panels.h"
 
 namespace bankai::model {
 
-// A weight matrix in its file layout (rows = outputs, cols = inputs), not owned.
-struct WeightMatrix {
-  TensorAddress address;
-  kernels::WeightRows weights;
-};
-
 struct LayerWeights {
-  std::vector<float> attention_norm;  // (embedding)
-  std::vector<float> query_norm;      // (head_dim)
-  std::vector<float> key_norm;        // (head_dim)
-  std::vector<float> ffn_norm;        // (embedding)
+  std::vector<float> attention_norm;      // (embedding)
+  std::vector<float> query_norm;          // (head_dim); empty where Hyperparameters has no QK norm
+  std::vector<float> key_norm;            // (head_dim)
+  std::vector<float> attention_sub_norm;  // (query_dim); empty where it has no sub-norms
+  std::vector<float> ffn_norm;            // (embedding)
+  std::vector<float> ffn_sub_norm;        // (feed_forward); empty as above
   WeightMatrix query, key, value, output, gate, up, down;
 };
 
 class Model {
  public:
   // Maps the file and checks every tensor's name, shape and type against the hyper-parameters.
-  // Errors: those of GgufFile, read_hyperparameters and Tokenizer; kBadInput with the tensor, the
-  // shape found and the shape expected; kUnsupported for widths that are no multiple of 128.
-  static Result<std::unique_ptr<Model>> load(const std::string& path);
+  // Packs the weights for the kernels. Errors: those of GgufFile, read_hyperparameters,
+  // WeightBinder, Tokenizer and pack_weights.
+  static Result<std::unique_ptr<Model>> load(const std::string& path,
+                                             const LoadOptions& options = {});
   // The same from an opened file.
-  static Result<std::unique_ptr<Model>> from_file(GgufFile file);
+  static Result<std::unique_ptr<Model>> from_file(GgufFile file, const LoadOptions& options = {});
 
   const GgufFile& file() const { return file_; }
   const Hyperparameters& parameters() const { return parameters_; }
@@ -50,6 +49,11 @@ class Model {
   const LayerWeights& layer(std::size_t index) const { return layers_[index]; }
   const std::vector<float>& output_norm() const { return output_norm_; }
 
+  // For LoadOptions::panels_name of other processes; empty unless loaded with `share`.
+  const std::string& panels_name() const { return panels_.name(); }
+  // What whoever loads the model should know, one line each.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
   // The matrix at an address; nullptr if the model has none there.
   const WeightMatrix* find_matrix(TensorAddress address) const;
   // The bits of a Q1_0 matrix; nullopt if there is no such matrix or it has another type.
@@ -59,11 +63,9 @@ class Model {
 
  private:
   explicit Model(GgufFile file) : file_(std::move(file)) {}
-  Status bind();
-  Status bind_layer(std::size_t index);
-  Result<std::vector<float>> read_vector(const std::string& name, std::size_t size) const;
-  Result<WeightMatrix> find_weights(TensorAddress address, std::size_t rows,
-                                    std::size_t cols) const;
+  Status bind(const LoadOptions& options);
+  Status bind_layer(WeightBinder& binder, std::size_t index);
+  Status pack(const LoadOptions& options);
 
   GgufFile file_;
   Hyperparameters parameters_;
@@ -72,6 +74,9 @@ class Model {
   WeightMatrix embedding_, head_;
   std::vector<float> output_norm_;
   std::vector<LayerWeights> layers_;
+  RearrangedTensors rearranged_;  // what matrices point into that are not as the file has them
+  std::vector<std::string> warnings_;
+  PageMemory panels_;  // what the matrices' panels point into
 };
 
 }  // namespace bankai::model

@@ -35,6 +35,8 @@ class Sampler {
     double weight;
   };
 
+  void collect_likeliest(std::span<const float> logits);
+
   SamplingOptions options_;
   CounterRng rng_;
   std::vector<Choice> choices_;

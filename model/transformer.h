@@ -19,6 +19,7 @@
 #include "model/model.h"
 #include "model/rope.h"
 #include "model/row_overlay.h"
+#include "model/stage_times.h"
 
 namespace bankai::model {
 
@@ -74,6 +75,9 @@ class Transformer {
   const Model& model() const { return model_; }
   const kernels::KernelTable& table() const { return table_; }
   const ForwardOptions& options() const { return options_; }
+  // Adds the time of every stage to `times` from now on; nullptr: no longer.
+  void measure_stages(StageTimes* times) { stage_times_ = times; }
+  StageTimes* stage_times() const { return stage_times_; }
 
   // x (tokens, embedding) = embedding rows. REQUIRES: ids inside the vocabulary.
   void embed(std::span<const TokenId> tokens, const Replacements& replacements, float* x) const;
@@ -86,11 +90,13 @@ class Transformer {
   void finish_attention(std::size_t layer, std::span<const Segment> segments,
                         AttentionProjections& projections, const Replacements& replacements,
                         float* x);
-  // Feed-forward half: x → gate, up; then gate, up → x += down(silu(gate) · up). Changes gate in
-  // place.
+  // Feed-forward half: x → gate, up; then hidden = activation(gate) · up, in place of gate; then x
+  // += down(hidden), after the sub-norm if the model has one.
   void project_ffn(std::size_t layer, std::size_t tokens, const float* x,
                    const Replacements& replacements, FfnProjections& projections);
   void activate_ffn(FfnProjections& projections) const;
+  // The model's activation of n gates times n ups. out may be gate or up.
+  void activate(const float* gate, const float* up, std::size_t n, float* out) const;
   void finish_ffn(std::size_t layer, std::size_t tokens, const float* hidden,
                   const Replacements& replacements, float* x);
 
@@ -101,8 +107,8 @@ class Transformer {
   // RMS norm of residual rows x (rows, embedding), as the activations of a product.
   void normalise(std::size_t rows, const float* x, const std::vector<float>& weight,
                  kernels::ActivationBlock& out) const;
-  // One weight row with the given bytes times tokens [first_token, first_token + num_tokens):
-  // out[token · stride].
+  // One weight row with the given bytes (in the file's layout) times tokens [first_token,
+  // first_token + num_tokens): out[token · stride].
   void multiply_row(const WeightMatrix& matrix, const std::uint8_t* bytes,
                     const kernels::ActivationBlock& activations, std::size_t first_token,
                     std::size_t num_tokens, float* out, std::size_t stride) const;
@@ -111,22 +117,42 @@ class Transformer {
   void logits(std::size_t rows, const float* x, const Replacements& replacements, float* out);
 
  private:
-  // Where a token's keys and values are: position j of its segment is row first_row + j of kv.
+  // Where a token's keys and values are: position j of its segment is position first_row + j of kv,
+  // and first_row is a multiple of 16.
   struct TokenPlace {
     KvRows* kv = nullptr;
     std::size_t first_row = 0;
     std::size_t position = 0;
   };
 
+  // Tokens of one segment that attend together.
+  struct TokenRun {
+    std::size_t first_token = 0;
+    std::size_t num_tokens = 0;
+  };
+  struct AttentionScratch {
+    std::vector<float> queries, scores, sums, mixed;
+  };
+  struct Product {
+    const WeightMatrix& matrix;
+    float* out;  // (tokens, rows)
+  };
+
   // What one element of a norm or an activation amounts to, in multiply-adds.
   static constexpr std::size_t kElementWork = 16;
   int threads_for(std::size_t elements, std::size_t work_per_element) const;
-  void quantise(std::size_t rows, const float* x, std::size_t cols);
-  void multiply(const WeightMatrix& matrix, std::size_t tokens, const Replacements& replacements,
-                float* out);
+  // x (rows, cols) as the activations of a product, after an RMS norm unless `norm` is empty.
+  void quantise(std::size_t rows, const float* x, std::size_t cols, const std::vector<float>& norm,
+                kernels::ActivationBlock& out) const;
+  void multiply(std::span<const Product> products, std::size_t tokens,
+                const Replacements& replacements);
+  void multiply_replaced(const Product& product, std::size_t tokens,
+                         const Replacements& replacements) const;
   void place_tokens(std::size_t layer, std::span<const Segment> segments, std::size_t tokens);
   void rotate_and_store(std::size_t layer, AttentionProjections& projections);
   void attend(const AttentionProjections& projections);
+  void attend_run(const TokenRun& run, std::size_t kv_head, const AttentionProjections& projections,
+                  AttentionScratch& scratch);
   void add_to_residual(std::size_t tokens, const float* delta, float* x) const;
 
   const Model& model_;
@@ -135,11 +161,13 @@ class Transformer {
   RopeTable rope_;
   KvRows scratch_kv_;               // of segments without a cache, one layer at a time
   std::vector<TokenPlace> places_;  // of the block in attention
+  std::vector<TokenRun> runs_;
   kernels::ActivationBlock activations_;
   AttentionProjections attention_;
   FfnProjections ffn_;
   std::vector<float> mixed_;  // attention output (tokens, query_dim)
   std::vector<float> delta_;  // what a half-layer adds to the residual (tokens, embedding)
+  StageTimes* stage_times_ = nullptr;
 };
 
 }  // namespace bankai::model

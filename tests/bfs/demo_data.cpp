@@ -15,18 +15,32 @@ T value_or_throw(Result<T> result) {
   return std::move(result).value();
 }
 
+testing::SmallShape tiny_shape() {
+  return {.name = "tiny",
+          .num_layers = 3,
+          .embedding = 256,
+          .feed_forward = 384,
+          .num_heads = 4,
+          .num_kv_heads = 2,
+          .vocabulary = 600,
+          .context = 256,
+          .tied = true};
+}
+
 }  // namespace
 
 const model::Model& tiny_model() {
-  static const auto model = testing::make_small_model({.name = "tiny",
-                                                       .num_layers = 3,
-                                                       .embedding = 256,
-                                                       .feed_forward = 384,
-                                                       .num_heads = 4,
-                                                       .num_kv_heads = 2,
-                                                       .vocabulary = 600,
-                                                       .context = 256,
-                                                       .tied = true});
+  static const auto model = testing::make_small_model(tiny_shape());
+  return *model;
+}
+
+const model::Model& tiny_bitnet_model() {
+  static const auto model = [] {
+    testing::SmallShape shape = tiny_shape();
+    shape.architecture = "bitnet-b1.58";
+    shape.has_scales = true;
+    return testing::make_small_model(shape);
+  }();
   return *model;
 }
 

@@ -16,6 +16,8 @@ namespace bankai::bfs {
 using testing::demo_model;
 // Random weights, 3 layers, several groups in every row, the head tied to the embedding.
 const model::Model& tiny_model();
+// The same as BitNet b1.58: squared ReLU, sub-norms, a scale for every matrix.
+const model::Model& tiny_bitnet_model();
 
 // Probes [first, first + count) of data/demo/probes/NAME.json.
 std::vector<Probe> demo_probes(const std::string& name, std::size_t first, std::size_t count);

@@ -153,12 +153,15 @@ TEST_P(EvaluatorLaw, a_flip_scores_as_the_model_with_its_bits_flipped) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, EvaluatorLaw,
-                         ::testing::Values(LawCase{"demo_a8", demo_model, ActivationMode::kA8},
-                                           LawCase{"demo_a16", demo_model, ActivationMode::kA16},
-                                           LawCase{"tiny_a8", tiny_model, ActivationMode::kA8},
-                                           LawCase{"tiny_a16", tiny_model, ActivationMode::kA16}),
-                         [](const auto& param) { return std::string(param.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Models, EvaluatorLaw,
+    ::testing::Values(LawCase{"demo_a8", demo_model, ActivationMode::kA8},
+                      LawCase{"demo_a16", demo_model, ActivationMode::kA16},
+                      LawCase{"tiny_a8", tiny_model, ActivationMode::kA8},
+                      LawCase{"tiny_a16", tiny_model, ActivationMode::kA16},
+                      LawCase{"bitnet_a8", tiny_bitnet_model, ActivationMode::kA8},
+                      LawCase{"bitnet_a16", tiny_bitnet_model, ActivationMode::kA16}),
+    [](const auto& param) { return std::string(param.param.name); });
 
 TEST(Evaluator, the_state_scores_as_the_model_with_its_bits_flipped) {
   const std::vector<Flip> state = sample_state(sample_flips(demo_model()));

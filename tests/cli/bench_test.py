@@ -48,11 +48,14 @@ class BenchProgram(unittest.TestCase):
                     "candidates_per_s", "plain_candidates_per_s"):
             self.assertGreater(report[key], 0.0, key)
         self.assertIsNone(report["sensitivity_seconds"])
-        self.assertEqual((report["prompt_tokens"], report["generated_tokens"]), (8, 2))
+        self.assertEqual([(run["tokens"], run["depth"]) for run in report["prompts"]], [(8, 0)])
+        self.assertEqual([(run["tokens"], run["depth"]) for run in report["generations"]], [(2, 0)])
+        self.assertEqual(report["prompts"][0]["tps"], report["prompt_tps"])
+        self.assertNotIn("stage_us_per_token", report["prompts"][0])
         self.assertEqual((report["activations"], report["candidate_activations"]), ("a8", "a16"))
         self.assertEqual(report["candidate_batch"], 2)
         self.assertEqual(report["model_bytes"], MODEL.stat().st_size)
-        # Six layers and the head, 18 bytes for 128 weights (data/demo/README.md).
+        # Six layers and the head, every matrix of whole panels: 18 bytes for 128 weights (data/demo/README.md).
         weights = 6 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 256 * 768) + 1024 * 256
         self.assertEqual(report["weight_bytes_per_token"], weights * 18 // 128)
 
@@ -60,8 +63,23 @@ class BenchProgram(unittest.TestCase):
         report = self.measure()
         self.assertAlmostEqual(
             report["generation_fraction_of_bandwidth"],
-            report["generation_tps"] * report["weight_bytes_per_token"] / 1e9
-            / report["read_gb_per_s"])
+            report["generation_tps"]
+            * (report["weight_bytes_per_token"] + report["kv_bytes_per_position"] * 2 / 2)
+            / report["generations"][0]["read_bytes_per_s"])
+
+    def test_lists_and_profile(self):
+        report = self.measure("--profile", p="4,9", d="0,20", c=0)
+        self.assertEqual([run["tokens"] for run in report["prompts"]], [4, 9])
+        self.assertEqual([run["depth"] for run in report["generations"]], [0, 20])
+        for run in report["prompts"] + report["generations"]:
+            stages = run["stage_us_per_token"]
+            self.assertIn("attention", stages)
+            self.assertGreater(stages["gate, up"], 0.0)
+        for run in report["generations"]:
+            self.assertGreater(run["stage_us_per_token"]["sampling"], 0.0)
+        text = self.run_quickly("--profile", d="0,20", c=0)
+        for part in ("attention", "2 at 20", "gate, up"):
+            self.assertIn(part, text)
 
     def test_what_is_not_measured_is_null(self):
         report = self.measure(p=0, c=0)
@@ -78,7 +96,7 @@ class BenchProgram(unittest.TestCase):
 
     def test_table_is_for_people(self):
         text = self.run_quickly()
-        for part in ("prompt, 8 tokens", "generation, 2 tokens", "flips on", "GB/s", "kernel peak"):
+        for part in ("prompt, 8 tokens", "generation, 2 tokens", "flips on", "GB/s", "int8 peak"):
             self.assertIn(part, text)
 
     def test_help_and_version(self):
@@ -92,7 +110,9 @@ class BenchProgram(unittest.TestCase):
                           ["-m", MODEL, "-r", "0"], ["-m", MODEL, "-t", "0"],
                           ["-m", MODEL, "-c", "-1"], ["-m", MODEL, "--activations", "a4"],
                           ["-m", MODEL, "--kernel", "abacus"], ["-m", MODEL, "--unknown"],
-                          ["-m", MODEL, "-p", "513"]):
+                          ["-m", MODEL, "-p", "513"], ["-m", MODEL, "-p", "8,"],
+                          ["-m", MODEL, "-p", "0,8"], ["-m", MODEL, "-d", "500", "-n", "20"],
+                          ["-m", MODEL, "-d", "a"], ["--random", "0.6b", "--weights", "q9"]):
             self.run_program(*arguments, code=2)
 
     def test_damaged_and_missing_models(self):

@@ -101,9 +101,9 @@ TEST_F(PatchLoading, AHalfEditedModelIsNotLoaded) {
   const std::vector<std::byte> bytes = bankai::testing::small_model_bytes({});
   const std::string content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   ASSERT_TRUE(write_file(path, content, Overwrite::kRefuse).ok());
-  EXPECT_TRUE(load_model(path).ok());
+  EXPECT_TRUE(load_model(path, {}).ok());
   ASSERT_TRUE(write_file(path + ".bankai-journal", "old bytes", Overwrite::kRefuse).ok());
-  const auto model = load_model(path);
+  const auto model = load_model(path, {});
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code, ErrorCode::kBadInput);
 }

@@ -51,6 +51,16 @@ TEST_F(FileOnDisk, StaysMappedWhenRemovedAndWhenMoved) {
   EXPECT_EQ(text_of(third.bytes()), "content");
 }
 
+TEST_F(FileOnDisk, ReadsAgainWhatWasReleased) {
+  const std::string content(100000, 'x');
+  const auto file = MappedFile::open(make("a", content));
+  for (const auto& [first, count] : {std::pair{0, 100000}, {5000, 3}, {4095, 50000}, {0, 0}}) {
+    file->release(
+        file->bytes().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));
+    EXPECT_EQ(text_of(file->bytes()), content);
+  }
+}
+
 TEST_F(FileOnDisk, WhatCannotBeMappedIsAnErrorWithItsPath) {
   for (const std::string& path :
        {folder_.path("missing"), folder_.path("."), std::string("/dev/null")}) {

@@ -39,6 +39,7 @@ std::vector<std::pair<std::string, GgufImage>> seeds() {
       {"nested_array", GgufImage().array("k", bankai::testing::kGgufArray, 1, {})},
       {"wrapping_dims", wrapping_dims},
       {"overlap", overlap},
+      {"prism_id_42", GgufImage().tensor("t", {128, 32}, 42, 1088).tensor("next", {1}, 0, 4)},
       {"prism_id_40", GgufImage().tensor("t", {1024}, 40, 192).tensor("next", {1}, 0, 4)},
   };
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/matmul.h"
+#include "kernels/panel_packing.h"
 #include "tests/kernels/kernel_checks.h"
 
 namespace bankai::kernels {
@@ -117,7 +118,10 @@ TEST(ActivationBlock, AProductDoesNotDependOnTheTokensBesideIt) {
   std::vector<std::uint8_t> blocks(kRows * kCols / kGroup * 18);
   for (std::size_t i = 0; i < blocks.size(); ++i)  // a scale near 1, and any bits
     blocks[i] = i % 18 == 1 ? std::uint8_t{0x3C} : static_cast<std::uint8_t>(draws.bits());
-  const WeightRows weights{TensorType::kQ1_0, blocks.data(), kRows, kCols, blocks.size() / kRows};
+  const WeightRows rows{TensorType::kQ1_0, blocks.data(), kRows, kCols, blocks.size() / kRows};
+  std::vector<PanelLine> lines(panel_bytes(PanelFormat::kOneBit, kCols) / kLineBytes);
+  pack_panels(rows, 0, 1, lines[0].bytes);
+  const Panels weights{PanelFormat::kOneBit, lines[0].bytes, kRows, kCols};
   std::vector<std::vector<float>> tokens;
   for (std::size_t t = 0; t < kTokens; ++t)
     tokens.push_back(t / 7 % 3 == 0 ? token_with_outliers(draws, kCols) : draws.ordinary(kCols));

@@ -35,6 +35,12 @@ TEST(CpuFeatures, AgreeWithTheSystem) {
   EXPECT_EQ((cpu_features() & kCpuAvx2) != 0, all({"avx2", "fma", "f16c"}));
   EXPECT_EQ((cpu_features() & kCpuAvx512) != 0,
             all({"avx512f", "avx512bw", "avx512dq", "avx512vl"}));
+  EXPECT_EQ((cpu_features() & kCpuAvx512Icl) != 0,
+            all({"avx512_vnni", "avx512vbmi", "avx512_vpopcntdq"}));
+  // The system may have tiles and still refuse them.
+  if ((cpu_features() & kCpuAmx) != 0) {
+    EXPECT_TRUE(all({"amx_tile", "amx_int8"}));
+  }
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ TEST(Dispatch, AForcedTableIsTheOneUsed) {
     ASSERT_TRUE(selected.ok());
     EXPECT_EQ(*selected, table);
     if (widest != nullptr) {
-      EXPECT_NE((*selected)->gemm_q1_0, widest->gemm_q1_0);
+      EXPECT_NE((*selected)->int8_peak, widest->int8_peak);
     }
     widest = table;
 

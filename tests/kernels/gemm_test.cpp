@@ -9,61 +9,77 @@
 #include <string>
 #include <vector>
 
+#include "kernels/panel_access.h"
 #include "tests/kernels/guarded_buffer.h"
 #include "tests/kernels/kernel_checks.h"
 
 namespace bankai::kernels {
 namespace {
 
-struct Format {
-  const char* name;
-  std::size_t block_cols;
-  std::size_t block_bytes;
-  decltype(KernelTable::gemm_q1_0) KernelTable::*gemm;
-};
-
-constexpr Format kQ1{"Q1_0", 128, 18, &KernelTable::gemm_q1_0};
-constexpr Format kQ8{"Q8_0", 32, 34, &KernelTable::gemm_q8_0};
-constexpr Format kFormats[] = {kQ1, kQ8};
-
 struct Problem {
-  Format format = kQ1;
+  PanelFormat format = PanelFormat::kOneBit;
   std::size_t rows = 0;
   std::size_t tokens = 0;
   std::size_t cols = 0;
   std::size_t out_stride = 0;
-  std::vector<std::uint8_t> blocks;
+  std::vector<std::uint8_t> lines;  // panels; rows beyond `rows` hold anything
   std::vector<std::int8_t> high;
   std::vector<std::int8_t> low;  // empty for a8
   std::vector<float> scales;
 
-  std::size_t row_bytes() const { return cols / format.block_cols * format.block_bytes; }
+  const PanelFormatInfo& info() const { return panel_format_info(format); }
+  Panels panels() const { return {format, lines.data(), rows, cols}; }
+  std::size_t panel_rows() const { return num_panels(rows) * kPanelRows; }
   std::string text() const {
-    return std::string(format.name) + ", " + std::to_string(rows) + " rows, " +
+    return std::string(info().name) + ", " + std::to_string(rows) + " rows, " +
            std::to_string(tokens) + " tokens, " + std::to_string(cols) + " columns, " +
            (low.empty() ? "a8" : "a16");
   }
 };
 
-void set_scale(Problem& p, std::size_t block, std::uint16_t half) {
-  std::memcpy(p.blocks.data() + block * p.format.block_bytes, &half, sizeof half);
+// The lines of one panel's runs, one after another: body(line, index of the line in its run).
+template <typename Body>
+void for_each_line(Problem& p, std::size_t panel, Body body) {
+  const std::size_t bytes = panel_bytes(p.format, p.cols);
+  std::uint8_t* first = p.lines.data() + panel * bytes;
+  for (std::size_t line = 0; line < bytes / kLineBytes; ++line)
+    body(first + line * kLineBytes, line % p.info().run_lines);
 }
 
-Problem make_problem(Draws& draws, const Format& format, std::size_t rows, std::size_t tokens,
+// The bytes of a row in a line; none if it has its bytes in the other line of a pair.
+struct Cell {
+  std::size_t offset;
+  std::size_t bytes;
+};
+Cell cell_of(const Problem& p, std::size_t row, std::size_t line_in_run) {
+  const std::size_t i = row % kPanelRows;
+  if (p.format != PanelFormat::kInt8 || line_in_run == 0) return {2 * panel_lane(i), 2};
+  if ((line_in_run - 1) % 2 != i / 16) return {0, 0};
+  return {i % 16 * 4, 4};
+}
+
+void set_scale(Problem& p, std::size_t row, std::size_t col, std::uint16_t half) {
+  const Panels panels = p.panels();
+  const auto run = static_cast<std::size_t>(panel_run(panels, row, col) - panels.lines);
+  std::memcpy(p.lines.data() + run + 2 * panel_lane(row % kPanelRows), &half, sizeof half);
+}
+
+Problem make_problem(Draws& draws, PanelFormat format, std::size_t rows, std::size_t tokens,
                      std::size_t cols, bool a16) {
   Problem p{.format = format,
             .rows = rows,
             .tokens = tokens,
             .cols = cols,
             .out_stride = rows + draws.below(4),
-            .blocks = {},
+            .lines = {},
             .high = {},
             .low = {},
             .scales = {}};
-  p.blocks.resize(rows * p.row_bytes());
-  for (std::uint8_t& byte : p.blocks) byte = static_cast<std::uint8_t>(draws.bits());
-  for (std::size_t b = 0; b < p.blocks.size() / format.block_bytes; ++b)
-    set_scale(p, b, static_cast<std::uint16_t>(0x2000U + draws.below(0x1000)));
+  p.lines.resize(panels_bytes(p.panels()));
+  for (std::uint8_t& byte : p.lines) byte = static_cast<std::uint8_t>(draws.bits());
+  for (std::size_t row = 0; row < rows; ++row)
+    for (std::size_t col = 0; col < cols; col += p.info().run_cols)
+      set_scale(p, row, col, static_cast<std::uint16_t>(0x2000U + draws.below(0x1000)));
   p.high.resize(tokens * cols);
   for (std::int8_t& digit : p.high) digit = draws.digit();
   if (a16) {
@@ -77,38 +93,24 @@ Problem make_problem(Draws& draws, const Format& format, std::size_t rows, std::
 
 constexpr float kUntouched = -12345.0F;
 
-// All inputs and the output end at a page without access.
+// All inputs and the output end at a page without access; so the lines, whose bytes are a multiple
+// of 64, are aligned.
 std::vector<float> multiply(const KernelTable& table, const Problem& p) {
-  GuardedBuffer<std::uint8_t> blocks(p.blocks);
+  GuardedBuffer<std::uint8_t> lines(p.lines);
   GuardedBuffer<std::int8_t> high(p.high);
   GuardedBuffer<std::int8_t> low(p.low);
   GuardedBuffer<float> scales(p.scales);
-  const std::size_t out_size = p.tokens == 0 ? 0 : (p.tokens - 1) * p.out_stride + p.rows;
+  const std::size_t out_size =
+      p.tokens == 0 || p.rows == 0 ? 0 : (p.tokens - 1) * p.out_stride + p.rows;
   GuardedBuffer<float> out(std::vector<float>(out_size, kUntouched));
   const Activations activations{.high = high.data(),
                                 .low = p.low.empty() ? nullptr : low.data(),
                                 .scales = scales.data(),
                                 .tokens = p.tokens,
                                 .cols = p.cols};
-  (table.*p.format.gemm)(blocks.data(), p.rows, activations, out.data(), p.out_stride);
+  table.gemm[static_cast<std::size_t>(p.format)]({p.format, lines.data(), p.rows, p.cols},
+                                                 activations, out.data(), p.out_stride);
   return out.values();
-}
-
-int weight(const Problem& p, std::size_t row, std::size_t col) {
-  const std::uint8_t* block =
-      p.blocks.data() + row * p.row_bytes() + col / p.format.block_cols * p.format.block_bytes;
-  const std::size_t in_block = col % p.format.block_cols;
-  if (p.format.block_cols == 32) return static_cast<std::int8_t>(block[2 + in_block]);
-  return (block[2 + in_block / 8] & (1U << (in_block % 8))) != 0 ? 1 : -1;
-}
-
-double block_scale(const Problem& p, std::size_t row, std::size_t col) {
-  std::uint16_t half;
-  std::memcpy(
-      &half,
-      p.blocks.data() + row * p.row_bytes() + col / p.format.block_cols * p.format.block_bytes,
-      sizeof half);
-  return std::ldexp(1024.0 + (half & 0x3FFU), static_cast<int>(half >> 10U) - 25);
 }
 
 // Every table, and the scalar one first.
@@ -124,45 +126,57 @@ TEST(Gemm, EveryTableGivesTheScalarBits) {
   std::vector<std::size_t> row_counts;
   for (std::size_t rows = 0; rows <= 35; ++rows) row_counts.push_back(rows);
   for (std::size_t rows : {63U, 64U, 65U, 96U, 127U, 128U, 129U, 161U}) row_counts.push_back(rows);
-  for (const Format& format : kFormats) {
+  for (const PanelFormatInfo& info : kPanelFormats) {
     for (const std::size_t rows : row_counts) {
       for (const bool a16 : {false, true}) {
-        const std::size_t tokens = draws.below(21);
-        const std::size_t cols = 128 * (1 + draws.below(9));
-        expect_tables_agree(make_problem(draws, format, rows, tokens, cols, a16));
+        const std::size_t tokens = draws.below(rows > 35 ? 9 : 21);
+        const std::size_t cols = 128 * (1 + draws.below(rows > 35 ? 6 : 9));
+        expect_tables_agree(make_problem(draws, info.format, rows, tokens, cols, a16));
         if (HasFatalFailure()) return;
       }
     }
     for (std::size_t tokens = 0; tokens <= 35; ++tokens) {
       for (std::size_t cols = 128; cols <= 1152; cols += 128) {
-        const std::size_t rows = 1 + draws.below(20);
-        expect_tables_agree(make_problem(draws, format, rows, tokens, cols, tokens % 2 == 0));
+        const std::size_t rows = 1 + draws.below(8);
+        expect_tables_agree(make_problem(draws, info.format, rows, tokens, cols, tokens % 2 == 0));
         if (HasFatalFailure()) return;
       }
     }
-    expect_tables_agree(make_problem(draws, format, 5, 3, 0, false));
+    expect_tables_agree(make_problem(draws, info.format, 5, 3, 0, false));
   }
 }
 
-// Σ over blocks of the exact integer times the two scales, in double.
+// More columns than any table prepares at once.
+TEST(Gemm, TablesAgreeOnManyColumns) {
+  Draws draws(28);
+  for (const PanelFormatInfo& info : kPanelFormats)
+    for (const bool a16 : {false, true})
+      for (const std::size_t tokens : {1U, 3U})
+        expect_tables_agree(make_problem(draws, info.format, 3, tokens, 128 * 139, a16));
+}
+
+// Σ over runs of the exact integer times the two scales, in double.
 TEST(Gemm, AgreesWithPlainArithmetic) {
   Draws draws(22);
-  for (const Format& format : kFormats) {
+  for (const PanelFormatInfo& info : kPanelFormats) {
     for (const bool a16 : {false, true}) {
-      const Problem p = make_problem(draws, format, 19, 7, 640, a16);
+      const Problem p = make_problem(draws, info.format, 41, 7, 640, a16);
       const std::vector<float> out = multiply(*all_kernels().front(), p);
       for (std::size_t t = 0; t < p.tokens; ++t) {
         for (std::size_t row = 0; row < p.rows; ++row) {
           double sum = 0.0;
           double magnitude = 0.0;
-          for (std::size_t first = 0; first < p.cols; first += format.block_cols) {
+          for (std::size_t first = 0; first < p.cols; first += info.run_cols) {
             std::int64_t dot = 0;
-            for (std::size_t col = first; col < first + format.block_cols; ++col) {
+            for (std::size_t col = first; col < first + info.run_cols; ++col) {
               const std::size_t i = t * p.cols + col;
               const int value = a16 ? 255 * p.high[i] + p.low[i] : p.high[i];
-              dot += weight(p, row, col) * value;
+              dot += panel_weight(p.panels(), row, col) * value;
             }
-            const double term = static_cast<double>(dot) * block_scale(p, row, first) *
+            const std::uint16_t half = panel_scale(p.panels(), row, first);
+            const double weight_scale =
+                std::ldexp(1024.0 + (half & 0x3FFU), static_cast<int>(half >> 10U) - 25);
+            const double term = static_cast<double>(dot) * weight_scale *
                                 static_cast<double>(p.scales[(t * p.cols + first) / 128]);
             sum += term;
             magnitude += std::fabs(term);
@@ -176,27 +190,42 @@ TEST(Gemm, AgreesWithPlainArithmetic) {
   }
 }
 
+// Weights whose bits repeat: every byte of a plane (or of int8 weights) is the same.
+void fill_weights(Problem& p, int plane0, int plane1) {
+  for (std::size_t panel = 0; panel < num_panels(p.rows); ++panel) {
+    for_each_line(p, panel, [&](std::uint8_t* line, std::size_t line_in_run) {
+      const bool is_second = p.format != PanelFormat::kInt8 && line_in_run > p.info().run_cols / 16;
+      if (line_in_run > 0) std::memset(line, is_second ? plane1 : plane0, kLineBytes);
+    });
+  }
+}
+
 // With scales of 1 the result is the integer itself, up to the largest one there can be.
-TEST(Gemm, OneBlockIsExact) {
+TEST(Gemm, OneRunIsExact) {
+  constexpr int kPatterns[][2] = {{0x00, 0x00}, {0xFF, 0xFF}, {0x00, 0xFF}, {0xFF, 0x00},
+                                  {0x55, 0xAA}, {0x80, 0x7F}, {0x7F, 0x80}};
   Draws draws(23);
   for_each_supported_table([&](const KernelTable& table) {
-    for (const Format& format : kFormats) {
-      for (const int pattern : {0x00, 0xFF, 0x55, 0xAA, 0x80}) {
+    for (const PanelFormatInfo& info : kPanelFormats) {
+      for (const auto& pattern : kPatterns) {
         for (const int digit : {127, -127, 1, 0}) {
-          Problem p = make_problem(draws, format, 33, 5, 128, true);
-          std::fill(p.blocks.begin(), p.blocks.end(), static_cast<std::uint8_t>(pattern));
-          for (std::size_t b = 0; b < p.blocks.size() / format.block_bytes; ++b)
-            set_scale(p, b, b * format.block_cols % 128 == 0 ? 0x3C00 : 0);  // 1 for block 0
-          std::fill(p.high.begin(), p.high.end(), static_cast<std::int8_t>(digit));
-          std::fill(p.low.begin(), p.low.end(), static_cast<std::int8_t>(digit));
-          std::fill(p.scales.begin(), p.scales.end(), 1.0F);
-          std::int64_t dot = 0;
-          for (std::size_t col = 0; col < format.block_cols; ++col)
-            dot += weight(p, 0, col) * 256 * digit;
-          const std::vector<float> out = multiply(table, p);
-          for (std::size_t t = 0; t < p.tokens; ++t)
+          for (const bool a16 : {false, true}) {
+            Problem p = make_problem(draws, info.format, 65, 5, 128, a16);
+            fill_weights(p, pattern[0], pattern[1]);
             for (std::size_t row = 0; row < p.rows; ++row)
-              ASSERT_EQ(out[t * p.out_stride + row], static_cast<float>(dot)) << p.text();
+              for (std::size_t col = 0; col < p.cols; col += info.run_cols)
+                set_scale(p, row, col, col == 0 ? 0x3C00 : 0);  // 1 for the first run
+            std::fill(p.high.begin(), p.high.end(), static_cast<std::int8_t>(digit));
+            std::fill(p.low.begin(), p.low.end(), static_cast<std::int8_t>(digit));
+            std::fill(p.scales.begin(), p.scales.end(), 1.0F);
+            std::int64_t dot = 0;
+            for (std::size_t col = 0; col < info.run_cols; ++col)
+              dot += panel_weight(p.panels(), 0, col) * (a16 ? 256 : 1) * digit;
+            const std::vector<float> out = multiply(table, p);
+            for (std::size_t t = 0; t < p.tokens; ++t)
+              for (std::size_t row = 0; row < p.rows; ++row)
+                ASSERT_EQ(out[t * p.out_stride + row], static_cast<float>(dot)) << p.text();
+          }
         }
       }
     }
@@ -214,11 +243,13 @@ TEST(Gemm, TablesAgreeOnExtremeInputs) {
                                1.0F,
                                std::numeric_limits<float>::infinity(),
                                std::numeric_limits<float>::quiet_NaN()};
-  for (int round = 0; round < 60; ++round) {
-    Problem p = make_problem(draws, kFormats[round % 2], 1 + draws.below(40), 1 + draws.below(9),
-                             128 * (1 + draws.below(6)), round % 4 < 2);
-    for (std::size_t b = 0; b < p.blocks.size() / p.format.block_bytes; ++b)
-      if (draws.below(3) == 0) set_scale(p, b, kHalves[draws.below(std::size(kHalves))]);
+  for (std::size_t round = 0; round < 120; ++round) {
+    Problem p =
+        make_problem(draws, kPanelFormats[round % kNumPanelFormats].format, 1 + draws.below(40),
+                     1 + draws.below(9), 128 * (1 + draws.below(6)), round % 8 < 4);
+    for (std::size_t row = 0; row < p.rows; ++row)
+      for (std::size_t col = 0; col < p.cols; col += p.info().run_cols)
+        if (draws.below(3) == 0) set_scale(p, row, col, kHalves[draws.below(std::size(kHalves))]);
     for (float& scale : p.scales)
       if (draws.below(4) == 0) scale = kScales[draws.below(std::size(kScales))];
     const std::int8_t largest = draws.below(2) == 0 ? std::int8_t{127} : std::int8_t{-127};
@@ -232,8 +263,8 @@ TEST(Gemm, TablesAgreeOnExtremeInputs) {
 TEST(Gemm, NegatedActivationsNegateTheResult) {
   Draws draws(25);
   for_each_supported_table([&](const KernelTable& table) {
-    for (const Format& format : kFormats) {
-      const Problem p = make_problem(draws, format, 37, 6, 768, true);
+    for (const PanelFormatInfo& info : kPanelFormats) {
+      const Problem p = make_problem(draws, info.format, 37, 6, 768, true);
       Problem negated = p;
       for (std::int8_t& digit : negated.high) digit = static_cast<std::int8_t>(-digit);
       for (std::int8_t& digit : negated.low) digit = static_cast<std::int8_t>(-digit);
@@ -249,13 +280,15 @@ TEST(Gemm, NegatedActivationsNegateTheResult) {
 TEST(Gemm, FlippingAllBitsOfARowNegatesItAlone) {
   Draws draws(26);
   for_each_supported_table([&](const KernelTable& table) {
-    const Problem p = make_problem(draws, kQ1, 20, 9, 896, true);
+    const Problem p = make_problem(draws, PanelFormat::kOneBit, 40, 9, 896, true);
     const std::vector<float> out = multiply(table, p);
     for (std::size_t flipped = 0; flipped < p.rows; flipped += 3) {
       Problem q = p;
-      std::uint8_t* row_blocks = q.blocks.data() + flipped * q.row_bytes();
-      for (std::size_t i = 0; i < q.row_bytes(); ++i)
-        if (i % kQ1.block_bytes >= 2) row_blocks[i] = static_cast<std::uint8_t>(~row_blocks[i]);
+      for_each_line(q, flipped / kPanelRows, [&](std::uint8_t* line, std::size_t line_in_run) {
+        const Cell cell = cell_of(q, flipped, line_in_run);
+        for (std::size_t i = 0; line_in_run > 0 && i < cell.bytes; ++i)
+          line[cell.offset + i] = static_cast<std::uint8_t>(~line[cell.offset + i]);
+      });
       const std::vector<float> changed = multiply(table, q);
       for (std::size_t t = 0; t < p.tokens; ++t) {
         for (std::size_t row = 0; row < p.rows; ++row) {
@@ -267,33 +300,97 @@ TEST(Gemm, FlippingAllBitsOfARowNegatesItAlone) {
   });
 }
 
+Problem only_token(const Problem& p, std::size_t token) {
+  Problem one = p;
+  one.tokens = 1;
+  const auto keep = [&](auto& values, std::size_t per_token) {
+    if (values.empty()) return;
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(token * per_token);
+    values = {first, first + static_cast<std::ptrdiff_t>(per_token)};
+  };
+  keep(one.high, p.cols);
+  keep(one.low, p.cols);
+  keep(one.scales, p.cols / 128);
+  return one;
+}
+
+// The row alone, as row 0 of a panel of zeros.
+Problem only_row(const Problem& p, std::size_t row) {
+  Problem one = p;
+  one.rows = 1;
+  one.lines.assign(panel_bytes(p.format, p.cols), 0);
+  const std::uint8_t* from = panel_run(p.panels(), row, 0);
+  for_each_line(one, 0, [&](std::uint8_t* line, std::size_t line_in_run) {
+    const Cell there = cell_of(p, row, line_in_run);
+    // The row may lie in the second line of a pair, row 0 lies in the first.
+    const std::size_t pair = row % kPanelRows / 16 * kLineBytes;
+    const bool is_bytes = p.format == PanelFormat::kInt8 && line_in_run > 0;
+    if (is_bytes && cell_of(one, 0, line_in_run).bytes == 4)
+      std::memcpy(line, from + pair + row % 16 * 4, 4);
+    else if (!is_bytes)
+      std::memcpy(line, from + there.offset, there.bytes);
+    from += kLineBytes;
+  });
+  return one;
+}
+
 TEST(Gemm, ATokenAndARowDoNotDependOnTheirNeighbours) {
   Draws draws(27);
   for_each_supported_table([&](const KernelTable& table) {
-    for (const Format& format : kFormats) {
+    for (const PanelFormatInfo& info : kPanelFormats) {
       for (const bool a16 : {false, true}) {
-        const Problem p = make_problem(draws, format, 41, 18, 768, a16);
+        const Problem p = make_problem(draws, info.format, 41, 11, 768, a16);
         const std::vector<float> out = multiply(table, p);
         for (std::size_t t = 0; t < p.tokens; ++t) {
-          Problem one = p;
-          one.tokens = 1;
-          const auto keep = [&](auto& values, std::size_t per_token) {
-            if (values.empty()) return;
-            const auto first = values.begin() + static_cast<std::ptrdiff_t>(t * per_token);
-            values = {first, first + static_cast<std::ptrdiff_t>(per_token)};
-          };
-          keep(one.high, p.cols);
-          keep(one.low, p.cols);
-          keep(one.scales, p.cols / 128);
+          const Problem one = only_token(p, t);
           const std::size_t row = draws.below(p.rows);
-          Problem one_row = one;
-          one_row.rows = 1;
-          const std::uint8_t* blocks = p.blocks.data() + row * p.row_bytes();
-          one_row.blocks.assign(blocks, blocks + p.row_bytes());
           const std::vector<float> alone = multiply(table, one);
           for (std::size_t r = 0; r < p.rows; ++r)
             ASSERT_TRUE(same_bits(alone[r], out[t * p.out_stride + r])) << p.text();
-          ASSERT_TRUE(same_bits(multiply(table, one_row)[0], alone[row])) << p.text();
+          ASSERT_TRUE(same_bits(multiply(table, only_row(one, row))[0], alone[row])) << p.text();
+        }
+      }
+    }
+  });
+}
+
+TEST(Gemm, PanelsCanBeSliced) {
+  Draws draws(29);
+  for_each_supported_table([&](const KernelTable& table) {
+    for (const PanelFormatInfo& info : kPanelFormats) {
+      const Problem p = make_problem(draws, info.format, 150, 3, 256, true);
+      const std::vector<float> out = multiply(table, p);
+      for (std::size_t first = 0; first < num_panels(p.rows); ++first) {
+        const Panels slice = slice_panels(p.panels(), first, 2);
+        Problem part = p;
+        part.rows = slice.rows;
+        part.lines.assign(slice.lines, slice.lines + panels_bytes(slice));
+        const std::vector<float> part_out = multiply(table, part);
+        for (std::size_t t = 0; t < p.tokens; ++t)
+          for (std::size_t row = 0; row < part.rows; ++row)
+            ASSERT_TRUE(same_bits(part_out[t * p.out_stride + row],
+                                  out[t * p.out_stride + first * kPanelRows + row]));
+      }
+    }
+  });
+}
+
+TEST(Gemm, WhatLiesInMissingRowsDoesNotMatter) {
+  Draws draws(30);
+  for_each_supported_table([&](const KernelTable& table) {
+    for (const PanelFormatInfo& info : kPanelFormats) {
+      for (const std::size_t rows : {1U, 17U, 50U, 125U}) {
+        const Problem p = make_problem(draws, info.format, rows, 3, 384, false);
+        const std::vector<float> out = multiply(table, p);
+        Problem other = p;
+        for (const int fill : {0x00, 0x7C, 0xFF}) {
+          for (std::size_t row = rows; row < p.panel_rows(); ++row) {
+            for_each_line(other, row / kPanelRows, [&](std::uint8_t* line, std::size_t index) {
+              const Cell cell = cell_of(p, row, index);
+              std::memset(line + cell.offset, fill, cell.bytes);
+            });
+          }
+          expect_same_bits(multiply(table, other), out, p.text());
         }
       }
     }

@@ -2,19 +2,24 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "kernels/half.h"
+#include "kernels/panel_packing.h"
+#include "tests/kernels/guarded_buffer.h"
 #include "tests/kernels/kernel_checks.h"
 
 namespace bankai::kernels {
 namespace {
 
-constexpr std::size_t kRows = 21;
-constexpr std::size_t kCols = 384;
+constexpr std::size_t kRows = 70;
+constexpr std::size_t kCols = 512;
 constexpr std::size_t kTokens = 5;
 
 // Random weights of a type with sensible scales, one byte past an aligned start.
@@ -22,6 +27,20 @@ struct Weights {
   std::vector<std::uint8_t> bytes;
   WeightRows rows;
 };
+
+// The block's scale, or its only value.
+void set_scale(TensorType type, float value, std::uint8_t* block) {
+  const std::uint16_t half = float_to_f16(value);
+  const auto upper = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16U);
+  switch (type) {
+    case TensorType::kF32: std::memcpy(block, &value, sizeof value); return;
+    case TensorType::kBF16: std::memcpy(block, &upper, sizeof upper); return;
+    case TensorType::kTQ1_0: std::memcpy(block + 52, &half, sizeof half); return;
+    case TensorType::kTQ2_0: std::memcpy(block + 64, &half, sizeof half); return;
+    case TensorType::kI2_S: return;  // has none
+    default: std::memcpy(block, &half, sizeof half); return;
+  }
+}
 
 Weights make_weights(Draws& draws, TensorType type) {
   const TensorTypeInfo& info = tensor_type_info(type);
@@ -32,14 +51,7 @@ Weights make_weights(Draws& draws, TensorType type) {
   for (std::size_t i = 0; i < kRows * row_bytes; i += info.block_bytes) {
     for (std::size_t j = 0; j < info.block_bytes; ++j)
       data[i + j] = static_cast<std::uint8_t>(draws.bits());
-    const float value = draws.symmetric(2.0F);
-    const std::uint16_t half = float_to_f16(value);
-    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
-    const std::uint16_t upper = static_cast<std::uint16_t>(bits >> 16U);
-    if (type == TensorType::kF32)
-      std::memcpy(data + i, &value, sizeof value);
-    else
-      std::memcpy(data + i, type == TensorType::kBF16 ? &upper : &half, sizeof half);
+    set_scale(type, draws.symmetric(2.0F), data + i);
   }
   w.rows = {.type = type, .data = data, .rows = kRows, .cols = kCols, .row_bytes = row_bytes};
   return w;
@@ -52,22 +64,44 @@ ActivationBlock make_activations(const KernelTable& table, Draws& draws, Activat
   return block;
 }
 
-std::vector<float> product(const KernelTable& table, const WeightRows& weights,
-                           const ActivationBlock& activations, std::size_t first,
-                           std::size_t count) {
-  std::vector<float> out(count * weights.rows);
-  matmul(table, weights, activations, first, count, out.data(), weights.rows);
-  return out;
-}
+// Weights as they are multiplied: packed types as panels, float types as they are.
+class Multiplied {
+ public:
+  explicit Multiplied(const WeightRows& rows)
+      : rows_(rows), format_(panel_format_of(rows.type)), lines_(num_bytes()) {
+    if (format_) pack_panels(rows, 0, num_panels(rows.rows), lines_.data());
+  }
+
+  std::vector<float> product(const KernelTable& table, const ActivationBlock& activations,
+                             std::size_t first, std::size_t count) const {
+    std::vector<float> out(count * rows_.rows);
+    if (format_)
+      matmul(table, panels(), activations, first, count, out.data(), rows_.rows);
+    else
+      matmul_floats(table, rows_, activations, first, count, out.data(), rows_.rows);
+    return out;
+  }
+  Panels panels() const { return {*format_, lines_.data(), rows_.rows, rows_.cols}; }
+
+ private:
+  std::size_t num_bytes() const {
+    return format_ ? panels_bytes({*format_, nullptr, rows_.rows, rows_.cols}) : 0;
+  }
+
+  WeightRows rows_;
+  std::optional<PanelFormat> format_;
+  GuardedBuffer<std::uint8_t> lines_;  // ends at a page, and so is aligned
+};
 
 TEST(Matmul, EveryTypeIsCloseToItsWidenedRows) {
   Draws draws(31);
   for (const TensorTypeInfo& info : kTensorTypes) {
     SCOPED_TRACE(std::string(info.name));
     const Weights w = make_weights(draws, info.type);
+    const Multiplied weights(w.rows);
     for_each_supported_table([&](const KernelTable& table) {
       const ActivationBlock block = make_activations(table, draws, ActivationMode::kA16);
-      const std::vector<float> out = product(table, w.rows, block, 0, kTokens);
+      const std::vector<float> out = weights.product(table, block, 0, kTokens);
       std::vector<float> row(kCols);
       for (std::size_t r = 0; r < kRows; ++r) {
         widen_row(w.rows, r, row.data());
@@ -93,16 +127,26 @@ TEST(Matmul, TablesSlicesAndTokenRangesAgreeBitForBit) {
   for (const TensorTypeInfo& info : kTensorTypes) {
     SCOPED_TRACE(std::string(info.name));
     const Weights w = make_weights(draws, info.type);
+    const Multiplied weights(w.rows);
     for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
       const KernelTable& scalar = *all_kernels().front();
       const ActivationBlock block = make_activations(scalar, draws, mode);
-      const std::vector<float> all = product(scalar, w.rows, block, 0, kTokens);
+      const std::vector<float> all = weights.product(scalar, block, 0, kTokens);
+      constexpr std::size_t kFirst = kPanelRows;  // of the slice
+      constexpr std::size_t kCount = kPanelRows;
+      const Multiplied slice(w.rows.slice(kFirst, kCount));
       for_each_supported_table([&](const KernelTable& table) {
-        expect_same_bits(product(table, w.rows, block, 0, kTokens), all, "whole");
-        const std::vector<float> part = product(table, w.rows.slice(7, 11), block, 2, 3);
-        for (std::size_t t = 0; t < 3; ++t)
-          for (std::size_t r = 0; r < 11; ++r)
-            ASSERT_TRUE(same_bits(part[t * 11 + r], all[(t + 2) * kRows + r + 7]));
+        expect_same_bits(weights.product(table, block, 0, kTokens), all, "whole");
+        std::vector<float> part = slice.product(table, block, 2, 3);
+        for (int from_panels = 0; from_panels < 2; ++from_panels) {
+          for (std::size_t t = 0; t < 3; ++t)
+            for (std::size_t r = 0; r < kCount; ++r)
+              ASSERT_TRUE(same_bits(part[t * kCount + r], all[(t + 2) * kRows + r + kFirst]));
+          if (!panel_format_of(info.type)) break;
+          std::fill(part.begin(), part.end(), 0.0F);
+          matmul(table, slice_panels(weights.panels(), kFirst / kPanelRows, 1), block, 2, 3,
+                 part.data(), kCount);
+        }
       });
     }
   }
@@ -139,14 +183,14 @@ TEST(Matmul, WidensEveryTypeByItsDefinition) {
 TEST(Matmul, UsesTheTableItIsGiven) {
   Draws draws(33);
   KernelTable table = *all_kernels().front();
-  table.gemm_q1_0 = [](const std::uint8_t*, std::size_t, const Activations&, float* out,
-                       std::size_t) { out[0] = 42.0F; };
+  table.gemm[static_cast<std::size_t>(PanelFormat::kTwoBit64)] =
+      [](const Panels&, const Activations&, float* out, std::size_t) { out[0] = 42.0F; };
   table.dot_f32 = [](const float*, const float*, std::size_t) { return 43.0F; };
   const ActivationBlock block = make_activations(table, draws, ActivationMode::kA8);
-  const Weights packed = make_weights(draws, TensorType::kQ1_0);
+  const Weights packed = make_weights(draws, TensorType::kQ2_0);
   const Weights floats = make_weights(draws, TensorType::kF32);
-  EXPECT_EQ(product(table, packed.rows, block, 0, 1)[0], 42.0F);
-  EXPECT_EQ(product(table, floats.rows, block, 0, 1)[0], 43.0F);
+  EXPECT_EQ(Multiplied(packed.rows).product(table, block, 0, 1)[0], 42.0F);
+  EXPECT_EQ(Multiplied(floats.rows).product(table, block, 0, 1)[0], 43.0F);
 }
 
 TEST(Matmul, ABlockOfActivationsCanBeReused) {
@@ -173,12 +217,12 @@ TEST(Matmul, BrokenPreconditionsStopTheProgram) {
   Draws draws(35);
   const KernelTable& table = *all_kernels().front();
   const ActivationBlock block = make_activations(table, draws, ActivationMode::kA8);
-  Weights w = make_weights(draws, TensorType::kQ1_0);
   float out[kRows];
-  w.rows.row_bytes += 2;
-  EXPECT_DEATH(matmul(table, w.rows, block, 0, 1, out, kRows), "without a gap");
-  w.rows.cols = 256;
-  EXPECT_DEATH(matmul(table, w.rows, block, 0, 1, out, kRows), "differ in columns");
+  const Panels narrow{PanelFormat::kOneBit, nullptr, kRows, 256};
+  EXPECT_DEATH(matmul(table, narrow, block, 0, 1, out, kRows), "differ in columns");
+  Weights floats = make_weights(draws, TensorType::kF32);
+  floats.rows.cols = 256;
+  EXPECT_DEATH(matmul_floats(table, floats.rows, block, 0, 1, out, kRows), "differ in columns");
   ActivationBlock odd;
   EXPECT_DEATH(odd.resize(ActivationMode::kA8, 1, 100), "multiple of 128");
 }

@@ -73,6 +73,15 @@ TEST_F(GgufCopyTest, EditsCanBeUndoneToTheByte) {
   EXPECT_EQ(copy(edited, kNoProvenance), original);
 }
 
+TEST_F(GgufCopyTest, TypeIdsStayAsTheyWere) {
+  // Prism's first id for PQ2_0.
+  const std::string original = text_of(GgufImage().tensor("t", {4096}, 42, 4096 / 128 * 34));
+  const std::string edited = copy(original, kProvenance);
+  EXPECT_EQ(parse(edited).find_tensor("t")->type, kernels::TensorType::kPQ2_0);
+  EXPECT_EQ(parse(edited).find_tensor("t")->type_id, 42U);
+  EXPECT_EQ(copy(edited, kNoProvenance), original);
+}
+
 TEST_F(GgufCopyTest, TensorDataIsTheSameUnderEdits) {
   const std::string original = text_of(bankai::testing::small_gguf());
   const std::string edited = copy(original, kProvenance);

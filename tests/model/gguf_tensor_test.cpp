@@ -191,6 +191,11 @@ TEST(GgufTensor, SizesOfAllTypes) {
   EXPECT_EQ(*tensor_bytes(TensorType::kBF16, dims), 1536U);
   EXPECT_EQ(*tensor_bytes(TensorType::kQ8_0, dims), 816U);
   EXPECT_EQ(*tensor_bytes(TensorType::kQ1_0, dims), 108U);
+  EXPECT_EQ(*tensor_bytes(TensorType::kTQ1_0, dims), 162U);
+  EXPECT_EQ(*tensor_bytes(TensorType::kTQ2_0, dims), 198U);
+  EXPECT_EQ(*tensor_bytes(TensorType::kI2_S, dims), 224U);
+  EXPECT_EQ(*tensor_bytes(TensorType::kQ2_0, dims), 216U);
+  EXPECT_EQ(*tensor_bytes(TensorType::kPQ2_0, dims), 204U);
 }
 
 }  // namespace

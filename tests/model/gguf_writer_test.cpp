@@ -49,6 +49,11 @@ GgufBuilder small_builder() {
   builder.add_tensor({"norm.weight", TensorType::kF32, {5}});
   builder.add_tensor({"half.weight", TensorType::kF16, {3, 2}});
   builder.add_tensor({"brain.weight", TensorType::kBF16, {2, 1, 2}});
+  builder.add_tensor({"trits.weight", TensorType::kTQ1_0, {256}});
+  builder.add_tensor({"ternary.weight", TensorType::kTQ2_0, {256}});
+  builder.add_tensor({"scaled.weight", TensorType::kI2_S, {128}});
+  builder.add_tensor({"pairs.weight", TensorType::kQ2_0, {64, 18}});
+  builder.add_tensor({"wide.weight", TensorType::kPQ2_0, {128}});
   builder.add_tensor({"bytes.weight", TensorType::kQ8_0, {32, 1, 1, 2}});
   return builder;
 }

@@ -26,6 +26,7 @@ struct Description {
                                          {"rope.freq_base", 1e6F}};
   std::map<std::string, std::string> texts;
   std::string architecture = "qwen3";
+  std::string prefix = "qwen3.";
   std::string extra_key;
   bool has_embedding = true;
 };
@@ -37,9 +38,10 @@ Result<Hyperparameters> read(const std::function<void(Description&)>& change) {
   if (!description.architecture.empty())
     image.string("general.architecture", description.architecture);
   if (!description.extra_key.empty()) image.u32(description.extra_key, 1);
-  for (const auto& [key, value] : description.counts) image.u32("qwen3." + key, value);
-  for (const auto& [key, value] : description.floats) image.number("qwen3." + key, kGgufF32, value);
-  for (const auto& [key, value] : description.texts) image.string("qwen3." + key, value);
+  for (const auto& [key, value] : description.counts) image.u32(description.prefix + key, value);
+  for (const auto& [key, value] : description.floats)
+    image.number(description.prefix + key, kGgufF32, value);
+  for (const auto& [key, value] : description.texts) image.string(description.prefix + key, value);
   if (description.has_embedding) image.tensor("token_embd.weight", {256, 300}, 0, 256 * 300 * 4);
   const auto bytes = image.build();
   const auto file = GgufFile::parse(bytes, "model.gguf");
@@ -81,6 +83,25 @@ TEST(Hyperparameters, AreThoseOfTheFile) {
   EXPECT_EQ(h.rope.dimensions, 32U);
   EXPECT_EQ(h.rope.freq_base, static_cast<double>(1e6F));
   EXPECT_EQ(h.rope.scaling, RopeScaling::kNone);
+}
+
+// A prefix may hold dots and hyphens.
+TEST(Hyperparameters, FollowTheArchitecture) {
+  for (const Architecture& architecture : kArchitectures) {
+    const Hyperparameters h = good([&](Description& d) {
+      d.architecture = architecture.name;
+      d.prefix = d.architecture + ".";
+    });
+    EXPECT_EQ(h.architecture, architecture.name);
+    EXPECT_EQ(h.num_layers, 2U);
+    EXPECT_EQ(h.activation, architecture.activation);
+    EXPECT_EQ(h.has_qk_norm, architecture.has_qk_norm);
+    EXPECT_EQ(h.has_sub_norms, architecture.has_sub_norms);
+  }
+  EXPECT_EQ(find_architecture("bitnet-b1.58")->activation, Activation::kRelu2);
+  EXPECT_EQ(find_architecture("bitnet")->activation, Activation::kSilu);
+  expect_error([](Description& d) { d.architecture = "bitnet-b1.58"; }, ErrorCode::kBadInput,
+               "'bitnet-b1.58.block_count' is missing");
 }
 
 TEST(Hyperparameters, HaveTheUsualFallbacks) {
@@ -173,7 +194,7 @@ TEST(Hyperparameters, ContradictionsAreRefused) {
 
 TEST(Hyperparameters, WhatIsNotImplementedIsSaid) {
   expect_error([](Description& d) { d.architecture = "llama"; }, ErrorCode::kUnsupported,
-               "architecture 'llama'");
+               "architecture 'llama' is not supported; known: qwen3, bitnet, bitnet-b1.58");
   expect_error([](Description& d) { d.texts["rope.scaling.type"] = "longrope"; },
                ErrorCode::kUnsupported, "longrope");
   expect_error([](Description& d) { d.extra_key = "prism.hadamard.block_size"; },

@@ -19,12 +19,14 @@ namespace bankai::model {
 namespace {
 
 using bankai::testing::TempDir;
+using kernels::TensorType;
 
 constexpr ModelShape kTiny = {"tiny", 2, 256, 384, 4, 2, 64, 1000, false, 512, 1e4F, 2.0F, 256};
 
 std::string write_tiny(const TempDir& folder, std::uint64_t seed) {
   const std::string path = folder.path("tiny-" + std::to_string(seed) + ".gguf");
-  const Status status = write_random_model(kTiny, seed, path, Overwrite::kReplace, nullptr);
+  const Status status =
+      write_random_model(kTiny, TensorType::kQ1_0, seed, path, Overwrite::kReplace, nullptr);
   EXPECT_TRUE(status.ok()) << status.error().message;
   return path;
 }
@@ -52,7 +54,7 @@ TEST(RandomModel, WeightsAreBalancedAndScaledToTheirWidth) {
   const auto file = GgufFile::open(write_tiny(folder, 1));
   ASSERT_TRUE(file.ok());
   for (const GgufTensor& tensor : file->tensors()) {
-    if (tensor.type != kernels::TensorType::kQ1_0) {
+    if (tensor.type != TensorType::kQ1_0) {
       for (std::size_t i = 0; i < tensor.cols(); ++i) {
         float weight = 0.0F;
         std::memcpy(&weight, &tensor.data[4 * i], sizeof weight);
@@ -77,6 +79,63 @@ TEST(RandomModel, WeightsAreBalancedAndScaledToTheirWidth) {
   }
 }
 
+// Mean and root mean square of all weights of a tensor, in units of 1 / sqrt(columns).
+std::pair<double, double> mean_and_size(const GgufTensor& tensor) {
+  const kernels::TensorTypeInfo& type = kernels::tensor_type_info(tensor.type);
+  const kernels::WeightRows rows{
+      tensor.type, reinterpret_cast<const std::uint8_t*>(tensor.data.data()), tensor.rows(),
+      tensor.cols(), tensor.cols() / type.block_weights * type.block_bytes};
+  std::vector<float> row(tensor.cols());
+  double sum = 0.0;
+  double squares = 0.0;
+  for (std::size_t i = 0; i < tensor.rows(); ++i) {
+    kernels::widen_row(rows, i, row.data());
+    for (const float weight : row) {
+      sum += static_cast<double>(weight);
+      squares += static_cast<double>(weight) * static_cast<double>(weight);
+    }
+  }
+  const double count = static_cast<double>(tensor.rows() * tensor.cols());
+  const double unit = std::sqrt(static_cast<double>(tensor.cols()));
+  return {sum / count * unit, std::sqrt(squares / count) * unit};
+}
+
+TEST(RandomModel, WeightsOfAllTypesKeepTheSizeOfActivations) {
+  const TempDir folder;
+  ModelShape shape = kTiny;
+  shape.feed_forward = 512;
+  for (const TensorType type : random_weight_types()) {
+    const std::string path = folder.path(kernels::tensor_type_info(type).name.data());
+    ASSERT_TRUE(write_random_model(shape, type, 1, path, Overwrite::kRefuse, nullptr).ok());
+    const auto model = Model::load(path);
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    EXPECT_EQ((*model)->layer(1).down.weights.type, type);
+    for (const GgufTensor& tensor : (*model)->file().tensors()) {
+      if (tensor.dims.size() == 1) continue;
+      const auto [mean, size] = mean_and_size(tensor);
+      EXPECT_NEAR(mean, 0.0, 0.05) << path << " " << tensor.name;
+      EXPECT_NEAR(size, 1.01, 0.04) << path << " " << tensor.name;
+    }
+  }
+}
+
+TEST(RandomModel, EveryArchitectureLoads) {
+  const TempDir folder;
+  for (const Architecture& architecture : kArchitectures) {
+    ModelShape shape = kTiny;
+    shape.architecture = architecture.name;
+    const std::string path = folder.path(std::string(architecture.name));
+    ASSERT_TRUE(
+        write_random_model(shape, TensorType::kPQ2_0, 1, path, Overwrite::kRefuse, nullptr).ok());
+    const auto model = Model::load(path);
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    EXPECT_EQ((*model)->parameters().architecture, architecture.name);
+    EXPECT_EQ((*model)->layer(0).query_norm.empty(), !architecture.has_qk_norm);
+    EXPECT_EQ((*model)->layer(0).ffn_sub_norm.size(), architecture.has_sub_norms ? 384U : 0U);
+    EXPECT_EQ((*model)->parameters().rope.factor, 2.0);
+  }
+}
+
 TEST(RandomModel, IsAFunctionOfTheSeed) {
   const TempDir folder;
   const std::string one = *read_file(write_tiny(folder, 1));
@@ -93,17 +152,20 @@ TEST(RandomModel, ReportsProgressUpToTheEnd) {
     last = written;
     end = total;
   };
-  ASSERT_TRUE(write_random_model(kTiny, 1, folder.path("f"), Overwrite::kRefuse, progress).ok());
+  ASSERT_TRUE(write_random_model(kTiny, TensorType::kQ1_0, 1, folder.path("f"), Overwrite::kRefuse,
+                                 progress)
+                  .ok());
   EXPECT_EQ(last, end);
 }
 
 TEST(RandomModel, RefusesShapesThatCannotBe) {
   const TempDir folder;
+  TensorType type = TensorType::kQ1_0;
   const auto code_of = [&](auto change) {
     ModelShape shape = kTiny;
     change(shape);
     const Status status =
-        write_random_model(shape, 1, folder.path("f"), Overwrite::kReplace, nullptr);
+        write_random_model(shape, type, 1, folder.path("f"), Overwrite::kReplace, nullptr);
     return status.ok() ? ErrorCode{} : status.error().code;
   };
   EXPECT_EQ(code_of([](ModelShape&) {}), ErrorCode{});
@@ -114,6 +176,12 @@ TEST(RandomModel, RefusesShapesThatCannotBe) {
   EXPECT_EQ(code_of([](ModelShape& s) { s.num_kv_heads = 3; }), ErrorCode::kUsage);
   EXPECT_EQ(code_of([](ModelShape& s) { s.num_kv_heads = 0; }), ErrorCode::kUsage);
   EXPECT_EQ(code_of([](ModelShape& s) { s.vocabulary = 257; }), ErrorCode::kUsage);
+  EXPECT_EQ(code_of([](ModelShape& s) { s.architecture = "llama"; }), ErrorCode::kUsage);
+  type = TensorType::kTQ1_0;  // 384 is no whole number of its blocks
+  EXPECT_EQ(code_of([](ModelShape&) {}), ErrorCode::kUsage);
+  EXPECT_EQ(code_of([](ModelShape& s) { s.feed_forward = 512; }), ErrorCode{});
+  type = TensorType::kF16;
+  EXPECT_EQ(code_of([](ModelShape&) {}), ErrorCode::kUsage);
 }
 
 TEST(RandomModel, KnownShapesHaveThePublishedSizes) {

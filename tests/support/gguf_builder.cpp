@@ -122,6 +122,11 @@ GgufImage small_gguf() {
       .tensor("norm.weight", {5}, 0, 20)
       .tensor("half.weight", {3, 2}, 1, 12)
       .tensor("brain.weight", {2, 1, 2}, 30, 8)
+      .tensor("trits.weight", {256}, 34, 54)
+      .tensor("ternary.weight", {256}, 35, 66)
+      .tensor("scaled.weight", {128}, 36, 64)
+      .tensor("pairs.weight", {64, 18}, 42, 324)
+      .tensor("wide.weight", {128}, 142, 34)
       .tensor("bytes.weight", {32, 1, 1, 2}, 8, 68);
   return image;
 }

@@ -37,7 +37,26 @@ double half_value(std::uint16_t half) {
   return sign * std::ldexp(1024 + fraction, exponent - 25);
 }
 
-// Weight i of a row of consecutive blocks.
+// Two bits of a byte, counted from the lowest, as a weight: 0 is −1.
+int two_bit_weight(std::byte byte, std::size_t pair) {
+  return static_cast<int>((static_cast<unsigned>(byte) >> (2 * pair)) & 3U) - 1;
+}
+
+// The n-th base-3 digit behind the point of byte / 256, as a weight.
+int base3_weight(std::byte byte, std::size_t n) {
+  unsigned power = 1;
+  for (std::size_t i = 0; i < n; ++i) power *= 3;
+  return static_cast<int>((static_cast<unsigned>(byte) * power % 256 * 3) >> 8U) - 1;
+}
+
+// Weight j of a TQ1_0 block without its scale.
+int tq1_0_weight(const std::byte* block, std::size_t j) {
+  if (j < 160) return base3_weight(block[j % 32], j / 32);
+  if (j < 240) return base3_weight(block[32 + j % 16], (j - 160) / 16);
+  return base3_weight(block[48 + j % 4], (j - 240) / 4);
+}
+
+// Weight i of a row of consecutive blocks. I2_S is without the scale of its tensor.
 double weight_value(TensorType type, const std::byte* row, std::size_t i) {
   switch (type) {
     case TensorType::kF32: {
@@ -61,6 +80,28 @@ double weight_value(TensorType type, const std::byte* row, std::size_t i) {
       const auto byte = static_cast<unsigned>(block[2 + i % 128 / 8]);
       return ((byte >> (i % 8)) & 1U) != 0 ? half_value(u16_at(block)) : -half_value(u16_at(block));
     }
+    case TensorType::kQ2_0: {
+      const std::byte* block = row + i / 64 * 18;
+      return half_value(u16_at(block)) * two_bit_weight(block[2 + i % 64 / 4], i % 4);
+    }
+    case TensorType::kPQ2_0: {
+      const std::byte* block = row + i / 128 * 34;
+      return half_value(u16_at(block)) * two_bit_weight(block[2 + i % 128 / 4], i % 4);
+    }
+    case TensorType::kTQ2_0: {
+      const std::byte* block = row + i / 256 * 66;
+      const std::size_t j = i % 128;
+      return half_value(u16_at(block + 64)) *
+             two_bit_weight(block[i % 256 / 128 * 32 + j % 32], j / 32);
+    }
+    case TensorType::kTQ1_0: {
+      const std::byte* block = row + i / 256 * 54;
+      return half_value(u16_at(block + 52)) * tq1_0_weight(block, i % 256);
+    }
+    case TensorType::kI2_S: {
+      const std::size_t j = i % 128;
+      return two_bit_weight(row[i / 128 * 32 + j % 32], 3 - j / 32);
+    }
   }
   throw std::runtime_error("a tensor type that the reference does not know");
 }
@@ -71,8 +112,13 @@ const model::GgufTensor& tensor_named(const model::GgufFile& file, const std::st
   return *tensor;
 }
 
+// Behind the codes of an I2_S tensor: its scale and filler.
+std::size_t trailer_bytes(const model::GgufTensor& tensor) {
+  return tensor.type == TensorType::kI2_S ? 32 : 0;
+}
+
 std::vector<float> read_weights(const model::GgufTensor& tensor) {
-  const std::size_t row_bytes = tensor.data.size() / tensor.rows();
+  const std::size_t row_bytes = (tensor.data.size() - trailer_bytes(tensor)) / tensor.rows();
   std::vector<float> weights(tensor.rows() * tensor.cols());
   for (std::size_t row = 0; row < tensor.rows(); ++row)
     for (std::size_t col = 0; col < tensor.cols(); ++col)
@@ -86,43 +132,69 @@ Vector read_vector(const model::GgufFile& file, const std::string& name) {
   return {weights.begin(), weights.end()};
 }
 
+double read_scale(const model::GgufFile& file, const std::string& name) {
+  const model::GgufTensor& tensor = tensor_named(file, name + ".weight");
+  double scale = 1.0;
+  if (const std::size_t trailer = trailer_bytes(tensor); trailer > 0) {
+    float value = 0.0F;
+    std::memcpy(&value, tensor.data.data() + tensor.data.size() - trailer, sizeof value);
+    scale = static_cast<double>(value);
+  }
+  if (file.find_tensor(name + ".scale") != nullptr) scale *= read_vector(file, name + ".scale")[0];
+  return scale;
+}
+
 }  // namespace
 
 ReferenceTransformer::ReferenceTransformer(const model::GgufFile& file, ReferenceOptions options)
     : options_(options) {
-  const auto count = [&file](const std::string& key) {
-    return static_cast<std::size_t>(unwrap(file.get_unsigned("qwen3." + key)));
+  const std::string architecture = unwrap(file.get_string("general.architecture"));
+  const bool is_qwen = architecture == "qwen3";
+  squares_relu_ = architecture == "bitnet-b1.58";
+  const auto count = [&](const std::string& key) {
+    return static_cast<std::size_t>(unwrap(file.get_unsigned(architecture + "." + key)));
   };
   const auto matrix = [&file](const std::string& name) -> Matrix {
     const model::GgufTensor& tensor = tensor_named(file, name + ".weight");
-    const bool integers = tensor.type == TensorType::kQ1_0 || tensor.type == TensorType::kQ8_0;
-    return {tensor.rows(), tensor.cols(), integers, read_weights(tensor)};
+    const bool is_float = tensor.type == TensorType::kF32 || tensor.type == TensorType::kF16 ||
+                          tensor.type == TensorType::kBF16;
+    return {tensor.rows(), tensor.cols(), !is_float, read_weights(tensor), read_scale(file, name)};
   };
   num_heads_ = count("attention.head_count");
   num_kv_heads_ = count("attention.head_count_kv");
   head_dim_ = count("attention.key_length");
-  epsilon_ = unwrap(file.get_float("qwen3.attention.layer_norm_rms_epsilon"));
-  rope_ = read_rope(file, head_dim_);
+  epsilon_ = unwrap(file.get_float(architecture + ".attention.layer_norm_rms_epsilon"));
+  rope_ = read_rope(file, architecture + ".rope.", head_dim_);
   embedding_ = matrix("token_embd");
   head_ = file.find_tensor("output.weight") != nullptr ? matrix("output") : embedding_;
   output_norm_ = read_vector(file, "output_norm.weight");
   for (std::size_t i = 0; i < count("block_count"); ++i) {
     const std::string block = "blk." + std::to_string(i) + ".";
-    layers_.push_back({read_vector(file, block + "attn_norm.weight"),
-                       read_vector(file, block + "attn_q_norm.weight"),
-                       read_vector(file, block + "attn_k_norm.weight"),
-                       read_vector(file, block + "ffn_norm.weight"), matrix(block + "attn_q"),
-                       matrix(block + "attn_k"), matrix(block + "attn_v"),
-                       matrix(block + "attn_output"), matrix(block + "ffn_gate"),
-                       matrix(block + "ffn_up"), matrix(block + "ffn_down")});
+    const auto norm = [&](const char* name, bool exists) {
+      return exists ? read_vector(file, block + name + ".weight") : Vector();
+    };
+    Layer& layer = layers_.emplace_back();
+    layer.attention_norm = norm("attn_norm", true);
+    layer.ffn_norm = norm("ffn_norm", true);
+    layer.query_norm = norm("attn_q_norm", is_qwen);
+    layer.key_norm = norm("attn_k_norm", is_qwen);
+    layer.attention_sub_norm = norm("attn_sub_norm", !is_qwen);
+    layer.sub_norm = norm("ffn_sub_norm", !is_qwen);
+    layer.query = matrix(block + "attn_q");
+    layer.key = matrix(block + "attn_k");
+    layer.value = matrix(block + "attn_v");
+    layer.output = matrix(block + "attn_output");
+    layer.gate = matrix(block + "ffn_gate");
+    layer.up = matrix(block + "ffn_up");
+    layer.down = matrix(block + "ffn_down");
   }
 }
 
 // YaRN: a pair that turns more than 32 times over the original context keeps its frequency, one
 // that turns less than once is slowed down by the factor, a linear ramp between them.
 ReferenceTransformer::Rope ReferenceTransformer::read_rope(const model::GgufFile& file,
+                                                           const std::string& prefix,
                                                            std::size_t head_dim) {
-  const std::string prefix = "qwen3.rope.";
   Rope rope;
   rope.dimensions = unwrap(file.get_unsigned(prefix + "dimension_count", head_dim));
   const auto dimensions = static_cast<double>(rope.dimensions);
@@ -183,14 +255,15 @@ ReferenceTransformer::Vector ReferenceTransformer::multiply(const Matrix& matrix
       const double* column = transposed.data() + col * tokens;
       for (std::size_t t = 0; t < tokens; ++t) sums[t] += weight * column[t];
     }
-    for (std::size_t t = 0; t < tokens; ++t) out[t * matrix.rows + row] = sums[t];
+    for (std::size_t t = 0; t < tokens; ++t) out[t * matrix.rows + row] = sums[t] * matrix.scale;
   }
   return out;
 }
 
-// RMS norm of every run of weight.size() elements.
+// RMS norm of every run of weight.size() elements; x itself without weights.
 ReferenceTransformer::Vector ReferenceTransformer::normalise(const Vector& x,
                                                              const Vector& weight) const {
+  if (weight.empty()) return x;
   Vector out(x.size());
   const std::size_t n = weight.size();
   for (std::size_t begin = 0; begin < x.size(); begin += n) {
@@ -250,6 +323,11 @@ ReferenceTransformer::Vector ReferenceTransformer::attend(const Vector& query, c
   return out;
 }
 
+double ReferenceTransformer::activation(double gate) const {
+  if (squares_relu_) return gate > 0.0 ? gate * gate : 0.0;
+  return gate / (1.0 + std::exp(-gate));
+}
+
 void ReferenceTransformer::add_layer(const Layer& layer, Vector& x) const {
   const auto add = [&x](const Vector& delta) {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += delta[i];
@@ -259,14 +337,14 @@ void ReferenceTransformer::add_layer(const Layer& layer, Vector& x) const {
   Vector key = normalise(multiply(layer.key, attention_input), layer.key_norm);
   rotate(query, num_heads_);
   rotate(key, num_kv_heads_);
-  add(multiply(layer.output, attend(query, key, multiply(layer.value, attention_input))));
+  const Vector mixed = attend(query, key, multiply(layer.value, attention_input));
+  add(multiply(layer.output, normalise(mixed, layer.attention_sub_norm)));
 
   const Vector ffn_input = normalise(x, layer.ffn_norm);
   Vector hidden = multiply(layer.gate, ffn_input);
   const Vector up = multiply(layer.up, ffn_input);
-  for (std::size_t i = 0; i < hidden.size(); ++i)
-    hidden[i] = hidden[i] / (1.0 + std::exp(-hidden[i])) * up[i];
-  add(multiply(layer.down, std::move(hidden)));
+  for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i] = activation(hidden[i]) * up[i];
+  add(multiply(layer.down, normalise(hidden, layer.sub_norm)));
 }
 
 std::vector<double> ReferenceTransformer::logits(std::span<const std::int32_t> tokens) const {
@@ -274,7 +352,8 @@ std::vector<double> ReferenceTransformer::logits(std::span<const std::int32_t> t
   for (const std::int32_t token : tokens) {
     const float* row =
         embedding_.weights.data() + static_cast<std::size_t>(token) * embedding_.cols;
-    x.insert(x.end(), row, row + embedding_.cols);
+    for (std::size_t i = 0; i < embedding_.cols; ++i)
+      x.push_back(static_cast<double>(row[i]) * embedding_.scale);
   }
   for (const Layer& layer : layers_) add_layer(layer, x);
   return multiply(head_, normalise(x, output_norm_));

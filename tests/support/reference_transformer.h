@@ -1,7 +1,7 @@
-// A second forward pass of Qwen3, to compare the program's with: double precision throughout, the
-// C library's functions, weights widened exactly, activations as they are. Written from the
-// description of the architecture alone; it shares no arithmetic with model/ and kernels/. Slow and
-// plain on purpose.
+// A second forward pass of Qwen3 and both BitNet architectures, to compare the program's with:
+// double precision throughout, the C library's functions, weights widened exactly, activations as
+// they are. Written from the description of the architecture alone; it shares no arithmetic with
+// model/ and kernels/. Slow and plain on purpose.
 #pragma once
 
 #include <cstddef>
@@ -15,14 +15,14 @@
 namespace bankai::testing {
 
 struct ReferenceOptions {
-  // Columns per scale of 8-bit activations in front of Q1_0 and Q8_0 matrices, everything else
-  // exact: what such a definition costs. 0: activations are not rounded.
+  // Columns per scale of 8-bit activations in front of matrices that are not floats, everything
+  // else exact: what such a definition costs. 0: activations are not rounded.
   std::size_t int8_group_cols = 0;
 };
 
 class ReferenceTransformer {
  public:
-  // Reads all weights. Throws std::runtime_error for a file that is not a complete Qwen3 model.
+  // Reads all weights. Throws std::runtime_error for a file that is not a complete model.
   explicit ReferenceTransformer(const model::GgufFile& file, ReferenceOptions options = {});
 
   std::size_t vocabulary() const { return embedding_.rows; }
@@ -36,9 +36,12 @@ class ReferenceTransformer {
     std::size_t cols = 0;
     bool has_integer_weights = false;
     std::vector<float> weights;  // (rows, cols); every stored type fits a float exactly
+    double scale = 1.0;          // of all weights
   };
   struct Layer {
-    Vector attention_norm, query_norm, key_norm, ffn_norm;
+    Vector attention_norm, ffn_norm;
+    Vector query_norm, key_norm;          // Qwen3
+    Vector attention_sub_norm, sub_norm;  // BitNet
     Matrix query, key, value, output, gate, up, down;
   };
   struct Rope {
@@ -47,15 +50,18 @@ class ReferenceTransformer {
     double magnitude = 1.0;
   };
 
-  static Rope read_rope(const model::GgufFile& file, std::size_t head_dim);
+  static Rope read_rope(const model::GgufFile& file, const std::string& prefix,
+                        std::size_t head_dim);
   Vector multiply(const Matrix& matrix, Vector x) const;
   void round_to_int8(Vector& x) const;
   Vector normalise(const Vector& x, const Vector& weight) const;
   void rotate(Vector& heads, std::size_t num_heads) const;
   Vector attend(const Vector& query, const Vector& key, const Vector& value) const;
+  double activation(double gate) const;
   void add_layer(const Layer& layer, Vector& x) const;
 
   ReferenceOptions options_;
+  bool squares_relu_ = false;
   std::size_t num_heads_ = 0;
   std::size_t num_kv_heads_ = 0;
   std::size_t head_dim_ = 0;

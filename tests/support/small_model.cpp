@@ -3,14 +3,15 @@
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "core/byte_writer.h"
 #include "core/counter_rng.h"
 #include "kernels/half.h"
 #include "model/gguf_tensor.h"
-#include "model/synthetic_vocabulary.h"
-#include "model/tensor_names.h"
+#include "model/model_shape.h"
+#include "model/random_blocks.h"
 #include "tests/support/temp_dir.h"
 
 namespace bankai::testing {
@@ -20,112 +21,95 @@ using kernels::TensorType;
 using model::GgufBuilder;
 using model::GgufTensorSpec;
 
-void add_numbers(GgufBuilder& builder, const SmallShape& shape) {
-  builder.add_string("general.architecture", "qwen3");
-  const std::pair<const char*, std::uint32_t> counts[] = {
-      {"qwen3.block_count", shape.num_layers},
-      {"qwen3.context_length", shape.context},
-      {"qwen3.embedding_length", shape.embedding},
-      {"qwen3.feed_forward_length", shape.feed_forward},
-      {"qwen3.attention.head_count", shape.num_heads},
-      {"qwen3.attention.head_count_kv", shape.num_kv_heads},
-      {"qwen3.attention.key_length", shape.head_dim},
-      {"qwen3.attention.value_length", shape.head_dim},
-  };
-  for (const auto& [key, count] : counts) builder.add<std::uint32_t>(key, count);
-  builder.add<float>("qwen3.attention.layer_norm_rms_epsilon", 1e-6F);
-  builder.add<float>("qwen3.rope.freq_base", 10000.0F);
-  shape.add_metadata(builder);
+model::ModelShape whole_shape(const SmallShape& shape) {
+  model::ModelShape whole;
+  whole.name = shape.name;
+  whole.architecture = shape.architecture;
+  whole.num_layers = shape.num_layers;
+  whole.embedding = shape.embedding;
+  whole.feed_forward = shape.feed_forward;
+  whole.num_heads = shape.num_heads;
+  whole.num_kv_heads = shape.num_kv_heads;
+  whole.head_dim = shape.head_dim;
+  whole.vocabulary = shape.vocabulary;
+  whole.tied = shape.tied;
+  whole.context = shape.context;
+  whole.rope_freq_base = 10000.0F;
+  return whole;
 }
 
-void add_tokenizer(GgufBuilder& builder, const SmallShape& shape) {
-  const std::uint32_t tokens =
-      shape.tokenizer_tokens > 0 ? shape.tokenizer_tokens : shape.vocabulary;
-  const model::SyntheticVocabulary vocabulary = model::make_synthetic_vocabulary(tokens);
-  builder.add_string("tokenizer.ggml.model", "gpt2");
-  builder.add_string("tokenizer.ggml.pre", "qwen2");
-  builder.add_strings("tokenizer.ggml.tokens", vocabulary.tokens);
-  builder.add_array<std::int32_t>("tokenizer.ggml.token_type", vocabulary.types);
-  builder.add_strings("tokenizer.ggml.merges", vocabulary.merges);
-  builder.add<std::uint32_t>("tokenizer.ggml.eos_token_id", vocabulary.eos_id);
+// query, key and value of a layer follow each other: one tensor with the rows of all three.
+void fuse_qkv(std::vector<GgufTensorSpec>& tensors) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::size_t stem = tensors[i].name.find("attn_q.weight");
+    if (stem == std::string::npos) continue;
+    tensors[i].name.replace(stem, std::string::npos, "attn_qkv.weight");
+    tensors[i].dims[1] += tensors[i + 1].dims[1] + tensors[i + 2].dims[1];
+    const auto key = tensors.begin() + static_cast<std::ptrdiff_t>(i) + 1;
+    tensors.erase(key, key + 2);
+  }
 }
 
-std::vector<GgufTensorSpec> list_tensors(const SmallShape& shape) {
-  std::vector<GgufTensorSpec> tensors;
+std::vector<GgufTensorSpec> tensors_of(const SmallShape& shape) {
+  std::vector<GgufTensorSpec> tensors = model::list_tensors(whole_shape(shape), TensorType::kF32);
+  if (shape.fused_qkv) fuse_qkv(tensors);
   std::size_t num_matrices = 0;
-  const auto add_named = [&](const std::string& name, std::uint64_t cols, std::uint64_t rows) {
-    tensors.push_back({name, shape.types[num_matrices++ % shape.types.size()], {cols, rows}});
-  };
-  const auto add_matrix = [&](TensorAddress address, std::uint64_t cols, std::uint64_t rows) {
-    add_named(model::gguf_tensor_name(address), cols, rows);
-  };
-  const auto add_norm = [&](const std::string& name, std::uint64_t cols) {
-    tensors.push_back({name + ".weight", TensorType::kF32, {cols}});
-  };
-  const std::uint64_t query = std::uint64_t{shape.num_heads} * shape.head_dim;
-  const std::uint64_t kv = std::uint64_t{shape.num_kv_heads} * shape.head_dim;
-  add_matrix({0, Projection::kEmbedding}, shape.embedding, shape.vocabulary);
-  add_norm("output_norm", shape.embedding);
-  if (!shape.tied) add_matrix({0, Projection::kHead}, shape.embedding, shape.vocabulary);
-  for (std::uint32_t layer = 0; layer < shape.num_layers; ++layer) {
-    const std::string block = "blk." + std::to_string(layer) + ".";
-    add_norm(block + "attn_norm", shape.embedding);
-    add_norm(block + "attn_q_norm", shape.head_dim);
-    add_norm(block + "attn_k_norm", shape.head_dim);
-    add_norm(block + "ffn_norm", shape.embedding);
-    if (shape.fused_qkv) {
-      add_named(block + "attn_qkv.weight", shape.embedding, query + 2 * kv);
-    } else {
-      add_matrix({layer, Projection::kQuery}, shape.embedding, query);
-      add_matrix({layer, Projection::kKey}, shape.embedding, kv);
-      add_matrix({layer, Projection::kValue}, shape.embedding, kv);
-    }
-    add_matrix({layer, Projection::kOutput}, query, shape.embedding);
-    add_matrix({layer, Projection::kGate}, shape.embedding, shape.feed_forward);
-    add_matrix({layer, Projection::kUp}, shape.embedding, shape.feed_forward);
-    add_matrix({layer, Projection::kDown}, shape.feed_forward, shape.embedding);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].dims.size() == 1) continue;
+    tensors[i].type = shape.types[num_matrices++ % shape.types.size()];
+    if (!shape.has_scales) continue;
+    const std::string stem = tensors[i].name.substr(0, tensors[i].name.rfind(".weight"));
+    tensors.insert(tensors.begin() + static_cast<std::ptrdiff_t>(++i),
+                   {stem + ".scale", TensorType::kF32, {1}});
   }
   shape.change_tensors(tensors);
   return tensors;
 }
 
-// Uniform around `mean`; `block` counts the blocks of a tensor.
-void append_block(TensorType type, const CounterRng& rng, std::uint64_t block, float mean,
+// +2 is a weight like others in these types, but random blocks leave it out.
+bool can_hold_code_3(TensorType type) {
+  return type == TensorType::kQ2_0 || type == TensorType::kPQ2_0 || type == TensorType::kTQ2_0;
+}
+
+constexpr std::uint64_t kDrawsPerBlock = 64;
+
+// `block` counts the blocks of a tensor.
+void append_codes(const model::RandomBlock& type, const CounterRng& rng, std::uint64_t block,
                   float spread, ByteWriter& out) {
-  constexpr std::uint64_t kDrawsPerBlock = 64;
-  const std::uint64_t first = block * kDrawsPerBlock;
-  const float value = mean + spread * static_cast<float>(2.0 * rng.uniform(first) - 1.0);
-  const std::uint16_t scale =
-      kernels::float_to_f16(spread * static_cast<float>(0.75 + 0.5 * rng.uniform(first)));
-  switch (type) {
-    case TensorType::kF32: out.write(value); break;
-    case TensorType::kF16: out.write(kernels::float_to_f16(value)); break;
-    case TensorType::kBF16: {
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, &value, sizeof bits);
-      out.write(static_cast<std::uint16_t>(bits >> 16U));
-      break;
-    }
-    case TensorType::kQ8_0:
-      out.write(kernels::float_to_f16(spread / 127.0F));
-      for (std::uint64_t i = 0; i < 32; ++i)
-        out.write(static_cast<std::int8_t>(static_cast<int>(rng.below(first + 1 + i, 255)) - 127));
-      break;
-    case TensorType::kQ1_0:
-      out.write(scale);
-      out.write(rng.bits(first + 1));
-      out.write(rng.bits(first + 2));
-      break;
-  }
+  std::vector<std::byte> bytes(kernels::tensor_type_info(type.type).block_bytes);
+  model::fill_random_block(type, rng, block * kDrawsPerBlock, static_cast<double>(spread), bytes);
+  if (can_hold_code_3(type.type))
+    bytes[type.code_offset + block % type.code_bytes] = std::byte{0xFF};
+  out.write_bytes(bytes);
+}
+
+// Uniform around `mean`.
+void append_number(TensorType type, const CounterRng& rng, std::uint64_t block, float mean,
+                   float spread, ByteWriter& out) {
+  const float value =
+      mean + spread * static_cast<float>(2.0 * rng.uniform(block * kDrawsPerBlock) - 1.0);
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  if (type == TensorType::kF32) out.write(value);
+  if (type == TensorType::kF16) out.write(kernels::float_to_f16(value));
+  if (type == TensorType::kBF16) out.write(static_cast<std::uint16_t>(bits >> 16U));
 }
 
 void append_tensor(const GgufTensorSpec& tensor, const CounterRng& rng, ByteWriter& out) {
-  const bool is_norm = tensor.dims.size() == 1;
-  const float mean = is_norm ? 1.0F : 0.0F;
-  const float spread = is_norm ? 0.2F : 1.5F / std::sqrt(static_cast<float>(tensor.dims[0]));
-  const std::size_t end = out.size() + *model::tensor_bytes(tensor.type, tensor.dims);
+  const bool is_matrix = tensor.dims.size() > 1;
+  const float mean = is_matrix ? 0.0F : 1.0F;
+  const float spread = is_matrix ? 1.5F / std::sqrt(static_cast<float>(tensor.dims[0])) : 0.2F;
+  const std::size_t trailer = kernels::tensor_type_info(tensor.type).trailer_bytes;
+  const model::RandomBlock* codes = model::find_random_block(tensor.type);
+  const std::size_t end = out.size() + *model::tensor_bytes(tensor.type, tensor.dims) - trailer;
   for (std::uint64_t block = 0; out.size() < end; ++block)
-    append_block(tensor.type, rng, block, mean, spread, out);
+    if (codes != nullptr)
+      append_codes(*codes, rng, block, spread, out);
+    else
+      append_number(tensor.type, rng, block, mean, spread, out);
+  if (trailer == 0) return;
+  out.write(static_cast<float>(static_cast<double>(spread) / codes->unit_rms));  // I2_S
+  out.write_zeros(trailer - sizeof(float));
 }
 
 }  // namespace
@@ -133,9 +117,11 @@ void append_tensor(const GgufTensorSpec& tensor, const CounterRng& rng, ByteWrit
 std::vector<std::byte> small_model_bytes(const SmallShape& shape) {
   constexpr std::size_t kAlignment = 32;  // where a file names no other
   GgufBuilder builder;
-  add_numbers(builder, shape);
-  add_tokenizer(builder, shape);
-  const std::vector<GgufTensorSpec> tensors = list_tensors(shape);
+  model::add_hyperparameters(builder, whole_shape(shape));
+  shape.add_metadata(builder);
+  model::add_tokenizer(builder,
+                       shape.tokenizer_tokens > 0 ? shape.tokenizer_tokens : shape.vocabulary);
+  const std::vector<GgufTensorSpec> tensors = tensors_of(shape);
   for (const GgufTensorSpec& tensor : tensors) builder.add_tensor(tensor);
   const auto header = builder.header();
   if (!header.ok()) throw std::runtime_error(header.error().message);
@@ -148,7 +134,8 @@ std::vector<std::byte> small_model_bytes(const SmallShape& shape) {
   return std::move(file).bytes();
 }
 
-std::shared_ptr<const model::Model> model_of_bytes(std::vector<std::byte> bytes) {
+std::shared_ptr<const model::Model> model_of_bytes(std::vector<std::byte> bytes,
+                                                   const model::LoadOptions& options) {
   struct Owner {
     std::vector<std::byte> bytes;
     std::unique_ptr<model::Model> model;
@@ -157,14 +144,15 @@ std::shared_ptr<const model::Model> model_of_bytes(std::vector<std::byte> bytes)
   owner->bytes = std::move(bytes);
   auto file = model::GgufFile::parse(owner->bytes, "small.gguf");
   if (!file.ok()) throw std::runtime_error(file.error().message);
-  auto loaded = model::Model::from_file(std::move(file).value());
+  auto loaded = model::Model::from_file(std::move(file).value(), options);
   if (!loaded.ok()) throw std::runtime_error(loaded.error().message);
   owner->model = std::move(loaded).value();
   return {owner, owner->model.get()};
 }
 
-std::shared_ptr<const model::Model> make_small_model(const SmallShape& shape) {
-  return model_of_bytes(small_model_bytes(shape));
+std::shared_ptr<const model::Model> make_small_model(const SmallShape& shape,
+                                                     const model::LoadOptions& options) {
+  return model_of_bytes(small_model_bytes(shape), options);
 }
 
 std::vector<model::TokenId> random_tokens(std::size_t count, std::size_t vocabulary,

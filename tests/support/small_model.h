@@ -1,4 +1,5 @@
-// Small random Qwen3 models of any shape and any mixture of tensor types, as GGUF files in memory.
+// Small random models of any architecture, any shape and any mixture of tensor types, as GGUF files
+// in memory.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@ namespace bankai::testing {
 
 struct SmallShape {
   std::string name = "small";
+  std::string architecture = "qwen3";
   std::uint32_t num_layers = 2;
   std::uint32_t embedding = 128;
   std::uint32_t feed_forward = 256;
@@ -27,6 +29,7 @@ struct SmallShape {
   std::uint32_t context = 64;
   bool tied = false;
   bool fused_qkv = false;
+  bool has_scales = false;  // a tensor "….scale" for every matrix
   // Of the matrices, in the order of the file, again from the start when it ends.
   std::vector<kernels::TensorType> types = {kernels::TensorType::kQ1_0};
   // More metadata, before the tensors.
@@ -41,8 +44,10 @@ struct SmallShape {
 std::vector<std::byte> small_model_bytes(const SmallShape& shape);
 
 // A model over bytes in memory, which it keeps. Throws std::runtime_error if it does not load.
-std::shared_ptr<const model::Model> model_of_bytes(std::vector<std::byte> bytes);
-std::shared_ptr<const model::Model> make_small_model(const SmallShape& shape);
+std::shared_ptr<const model::Model> model_of_bytes(std::vector<std::byte> bytes,
+                                                   const model::LoadOptions& options = {});
+std::shared_ptr<const model::Model> make_small_model(const SmallShape& shape,
+                                                     const model::LoadOptions& options = {});
 
 // `count` token ids below the vocabulary, a function of the seed.
 std::vector<model::TokenId> random_tokens(std::size_t count, std::size_t vocabulary,

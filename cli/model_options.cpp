@@ -1,0 +1,45 @@
+#include "cli/model_options.h"
+
+#include "core/format.h"
+#include "kernels/i2_s_layouts.h"
+
+namespace bankai::cli {
+namespace {
+
+namespace po = boost::program_options;
+
+std::string i2s_layout_names() {
+  std::string names;
+  for (const kernels::I2sLayoutInfo& info : kernels::kI2sLayouts)
+    names.append(names.empty() ? "" : ", ").append(info.name);
+  return names;
+}
+
+}  // namespace
+
+void add_model_options(CommandLine& line) {
+  const std::string text = "order of I2_S weights, which no file tells: " + i2s_layout_names();
+  line.group("Model")("i2s-layout", po::value<std::string>(), text.c_str());
+}
+
+Result<model::LoadOptions> read_load_options(const CommandLine& line, int threads) {
+  model::LoadOptions options{.threads = threads};
+  if (!line.has("i2s-layout")) return options;
+  const auto& name = line.get<std::string>("i2s-layout");
+  const kernels::I2sLayoutInfo* info = kernels::find_i2s_layout(name);
+  if (info == nullptr)
+    return make_error(ErrorCode::kUsage, "--i2s-layout %s: expected one of %s",
+                      quoted(name).c_str(), i2s_layout_names().c_str());
+  options.i2s_layout = info->layout;
+  return options;
+}
+
+Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line) {
+  const auto& mode = line.get<std::string>("activations");
+  if (mode == "a8") return kernels::ActivationMode::kA8;
+  if (mode == "a16") return kernels::ActivationMode::kA16;
+  return make_error(ErrorCode::kUsage, "--activations %s: expected a8 or a16",
+                    quoted(mode).c_str());
+}
+
+}  // namespace bankai::cli

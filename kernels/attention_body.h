@@ -1,0 +1,173 @@
+// The attention ops of KernelTable, written once for any vector type V of 16 float lanes; see
+// elementwise_body.h. V::kAccumulators is how many sums of 16 lanes find a register beside their
+// operands: tiles of queries × blocks of keys, or queries × runs of 16 dimensions, take as many.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "kernels/lanes.h"
+
+namespace bankai::kernels {
+namespace {
+
+constexpr std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
+
+template <KvType kType>
+struct KvElement;
+template <>
+struct KvElement<KvType::kF16> {
+  using Type = std::uint16_t;
+  template <typename V, typename Lanes>
+  static V load(const Type* from, Lanes lanes) {
+    return V::load_half(from, lanes);
+  }
+};
+template <>
+struct KvElement<KvType::kF32> {
+  using Type = float;
+  template <typename V, typename Lanes>
+  static V load(const Type* from, Lanes lanes) {
+    return V::load(from, lanes);
+  }
+};
+
+// A tile of kQueries × kBlocks of the scores.
+template <typename V, KvType kType, std::size_t kQueries, std::size_t kBlocks>
+void score_tile(const float* queries, std::size_t query_stride, std::size_t head_dim,
+                const typename KvElement<kType>::Type* keys, std::size_t block_stride, float scale,
+                float* out, std::size_t out_stride) {
+  V sum[kQueries][kBlocks];
+  for (std::size_t q = 0; q < kQueries; ++q)
+    for (std::size_t b = 0; b < kBlocks; ++b) sum[q][b] = V::zero();
+  for (std::size_t d = 0; d < head_dim; ++d) {
+    V key[kBlocks];
+    for (std::size_t b = 0; b < kBlocks; ++b)
+      key[b] =
+          KvElement<kType>::template load<V>(keys + b * block_stride + d * kKeyBlock, AllLanes{});
+    for (std::size_t q = 0; q < kQueries; ++q) {
+      const V query = V::broadcast(queries[q * query_stride + d]);
+      for (std::size_t b = 0; b < kBlocks; ++b) sum[q][b] = V::fma(query, key[b], sum[q][b]);
+    }
+  }
+  for (std::size_t q = 0; q < kQueries; ++q)
+    for (std::size_t b = 0; b < kBlocks; ++b)
+      (sum[q][b] * V::broadcast(scale)).store(out + q * out_stride + b * kKeyBlock, AllLanes{});
+}
+
+// In tiles of kBlocks blocks, then of half as many, and so on: a tile of few sums waits for each.
+template <typename V, KvType kType, std::size_t kQueries, std::size_t kBlocks>
+void score_queries(const float* queries, std::size_t query_stride, std::size_t head_dim,
+                   const typename KvElement<kType>::Type* keys, std::size_t num_blocks,
+                   std::size_t block_stride, float scale, float* out, std::size_t out_stride) {
+  std::size_t block = 0;
+  for (; block + kBlocks <= num_blocks; block += kBlocks)
+    score_tile<V, kType, kQueries, kBlocks>(queries, query_stride, head_dim,
+                                            keys + block * block_stride, block_stride, scale,
+                                            out + block * kKeyBlock, out_stride);
+  if constexpr (kBlocks > 1)
+    score_queries<V, kType, kQueries, kBlocks / 2>(
+        queries, query_stride, head_dim, keys + block * block_stride, num_blocks - block,
+        block_stride, scale, out + block * kKeyBlock, out_stride);
+}
+
+// Queries in tiles of kQueries, then of half as many, and so on; each tile with as many blocks as
+// there are accumulators left, up to 8.
+template <typename V, KvType kType, std::size_t kQueries>
+void score_all(const float* queries, std::size_t num_queries, std::size_t query_stride,
+               std::size_t head_dim, const typename KvElement<kType>::Type* keys,
+               std::size_t num_blocks, std::size_t block_stride, float scale, float* out,
+               std::size_t out_stride) {
+  constexpr std::size_t kBlocks = least(V::kAccumulators / kQueries, 8);
+  std::size_t q = 0;
+  for (; q + kQueries <= num_queries; q += kQueries)
+    score_queries<V, kType, kQueries, kBlocks>(queries + q * query_stride, query_stride, head_dim,
+                                               keys, num_blocks, block_stride, scale,
+                                               out + q * out_stride, out_stride);
+  if constexpr (kQueries > 1)
+    score_all<V, kType, kQueries / 2>(queries + q * query_stride, num_queries - q, query_stride,
+                                      head_dim, keys, num_blocks, block_stride, scale,
+                                      out + q * out_stride, out_stride);
+}
+
+template <typename V, KvType kType>
+void attention_scores(const float* queries, std::size_t num_queries, std::size_t query_stride,
+                      std::size_t head_dim, const void* keys, std::size_t num_blocks,
+                      std::size_t block_stride, float scale, float* out, std::size_t out_stride) {
+  score_all<V, kType, least(V::kAccumulators, 8)>(
+      queries, num_queries, query_stride, head_dim,
+      static_cast<const typename KvElement<kType>::Type*>(keys), num_blocks, block_stride, scale,
+      out, out_stride);
+}
+
+// A tile of kQueries × kRuns runs of 16 dimensions of the mixed values; all lanes or, for one run,
+// the first ones.
+template <typename V, KvType kType, std::size_t kQueries, std::size_t kRuns, typename Lanes>
+void value_tile(const float* weights, std::size_t weight_stride,
+                const typename KvElement<kType>::Type* values, std::size_t row_stride,
+                std::size_t num_positions, float* out, std::size_t out_stride, Lanes lanes) {
+  V sum[kQueries][kRuns];
+  for (std::size_t q = 0; q < kQueries; ++q)
+    for (std::size_t r = 0; r < kRuns; ++r)
+      sum[q][r] = V::load(out + q * out_stride + r * kLanes, lanes);
+  for (std::size_t j = 0; j < num_positions; ++j) {
+    V value[kRuns];
+    for (std::size_t r = 0; r < kRuns; ++r)
+      value[r] = KvElement<kType>::template load<V>(values + j * row_stride + r * kLanes, lanes);
+    for (std::size_t q = 0; q < kQueries; ++q) {
+      const V weight = V::broadcast(weights[q * weight_stride + j]);
+      for (std::size_t r = 0; r < kRuns; ++r) sum[q][r] = V::fma(weight, value[r], sum[q][r]);
+    }
+  }
+  for (std::size_t q = 0; q < kQueries; ++q)
+    for (std::size_t r = 0; r < kRuns; ++r)
+      sum[q][r].store(out + q * out_stride + r * kLanes, lanes);
+}
+
+template <typename V, KvType kType, std::size_t kQueries, std::size_t kRuns>
+void mix_queries(const float* weights, std::size_t weight_stride,
+                 const typename KvElement<kType>::Type* values, std::size_t row_stride,
+                 std::size_t num_positions, std::size_t head_dim, float* out,
+                 std::size_t out_stride) {
+  std::size_t d = 0;
+  for (; d + kRuns * kLanes <= head_dim; d += kRuns * kLanes)
+    value_tile<V, kType, kQueries, kRuns>(weights, weight_stride, values + d, row_stride,
+                                          num_positions, out + d, out_stride, AllLanes{});
+  for (; d + kLanes <= head_dim; d += kLanes)
+    value_tile<V, kType, kQueries, 1>(weights, weight_stride, values + d, row_stride, num_positions,
+                                      out + d, out_stride, AllLanes{});
+  if (d < head_dim)
+    value_tile<V, kType, kQueries, 1>(weights, weight_stride, values + d, row_stride, num_positions,
+                                      out + d, out_stride, FirstLanes{head_dim - d});
+}
+
+// As score_all, with runs of dimensions for blocks.
+template <typename V, KvType kType, std::size_t kQueries>
+void mix_all(const float* weights, std::size_t num_queries, std::size_t weight_stride,
+             const typename KvElement<kType>::Type* values, std::size_t row_stride,
+             std::size_t num_positions, std::size_t head_dim, float* out, std::size_t out_stride) {
+  constexpr std::size_t kRuns = least(V::kAccumulators / kQueries, 8);
+  std::size_t q = 0;
+  for (; q + kQueries <= num_queries; q += kQueries)
+    mix_queries<V, kType, kQueries, kRuns>(weights + q * weight_stride, weight_stride, values,
+                                           row_stride, num_positions, head_dim,
+                                           out + q * out_stride, out_stride);
+  if constexpr (kQueries > 1)
+    mix_all<V, kType, kQueries / 2>(weights + q * weight_stride, num_queries - q, weight_stride,
+                                    values, row_stride, num_positions, head_dim,
+                                    out + q * out_stride, out_stride);
+}
+
+template <typename V, KvType kType>
+void attention_values(const float* weights, std::size_t num_queries, std::size_t weight_stride,
+                      const void* values, std::size_t row_stride, std::size_t num_positions,
+                      std::size_t head_dim, float* out, std::size_t out_stride) {
+  mix_all<V, kType, least(V::kAccumulators, 4)>(
+      weights, num_queries, weight_stride,
+      static_cast<const typename KvElement<kType>::Type*>(values), row_stride, num_positions,
+      head_dim, out, out_stride);
+}
+
+}  // namespace
+}  // namespace bankai::kernels
