@@ -14,11 +14,9 @@ constexpr std::size_t kRunCols = 32;
 constexpr std::size_t kRuns = kGroupCols / kRunCols;
 constexpr int kLeastShift = 4;
 constexpr int kMostShift = 7;
-// Tokens that are multiplied in one plane or in two together: a single token with an outlier must
-// not cut a block into pieces too small for a fast product. The result is the same either way.
-constexpr std::size_t kTokensTogether = 16;
 
-// Quick and safe: false only if some |digit| is at least 32, and then the run's shift is 0.
+// Quick and safe: false only if some |digit| is at least 16, and then the run's shift is 0: the
+// least shift needs all of them below 127 / 2^4 + 1/2.
 bool may_have_shift(const std::int8_t* digits) {
   constexpr std::uint64_t kOnes = 0x0101010101010101U;
   std::uint64_t seen = 0;
@@ -27,7 +25,7 @@ bool may_have_shift(const std::int8_t* digits) {
     std::memcpy(&word, digits + i, sizeof word);
     seen |= word ^ (((word >> 7U) & kOnes) * 0xffU);  // |digit|, or |digit| − 1 for negative ones
   }
-  return (seen & (0xe0U * kOnes)) == 0;
+  return (seen & (0xf0U * kOnes)) == 0;
 }
 
 float largest_magnitude(const float* x, std::size_t count) {
@@ -72,13 +70,15 @@ bool refine_group(const float* x, std::int8_t* high, std::int8_t* low, float* sc
 
 }  // namespace
 
-void ActivationBlock::resize(ActivationMode mode, std::size_t tokens, std::size_t cols) {
+void ActivationBlock::resize(ActivationMode mode, std::size_t tokens, std::size_t cols,
+                             bool keep_floats) {
   BANKAI_CHECK(cols % kGroupCols == 0, "activation columns are not a multiple of 128");
   mode_ = mode;
   tokens_ = tokens;
   cols_ = cols;
+  keeps_floats_ = keep_floats;
   const std::size_t count = tokens * cols;
-  if (values_.size() < count) values_.resize(count);
+  if (keep_floats && values_.size() < count) values_.resize(count);
   if (high_.size() < count) high_.resize(count);
   if (low_.size() < count) low_.resize(count);
   if (scales_.size() < count / kGroupCols) scales_.resize(count / kGroupCols);
@@ -88,7 +88,7 @@ void ActivationBlock::resize(ActivationMode mode, std::size_t tokens, std::size_
 void ActivationBlock::set_token(const KernelTable& table, std::size_t token, const float* x) {
   BANKAI_DCHECK(token < tokens_, "token out of range");
   const std::size_t offset = token * cols_;
-  if (cols_ != 0) std::memcpy(values_.data() + offset, x, cols_ * sizeof(float));
+  if (keeps_floats_ && cols_ != 0) std::memcpy(values_.data() + offset, x, cols_ * sizeof(float));
   float* scales = scales_.data() + offset / kGroupCols;
   std::int8_t* high = high_.data() + offset;
   std::int8_t* low = low_.data() + offset;
@@ -106,30 +106,25 @@ void ActivationBlock::set_token(const KernelTable& table, std::size_t token, con
   is_wide_[token] = is_wide ? 1 : 0;
 }
 
-bool ActivationBlock::needs_two_planes(std::size_t first, std::size_t last) const {
-  return std::any_of(is_wide_.begin() + static_cast<std::ptrdiff_t>(first),
-                     is_wide_.begin() + static_cast<std::ptrdiff_t>(last),
-                     [](std::uint8_t wide) { return wide != 0; });
-}
-
-std::size_t ActivationBlock::end_of_run(std::size_t first, std::size_t last) const {
-  if (mode_ == ActivationMode::kA16) return last;
-  std::size_t end = std::min(last, first + kTokensTogether);
-  const bool wide = needs_two_planes(first, end);
-  while (end < last && needs_two_planes(end, std::min(last, end + kTokensTogether)) == wide)
-    end = std::min(last, end + kTokensTogether);
-  return end;
-}
-
-Activations ActivationBlock::integers(std::size_t first, std::size_t count) const {
+Activations ActivationBlock::one_plane(std::size_t first, std::size_t count) const {
   BANKAI_DCHECK(first + count <= tokens_, "tokens out of range");
   const std::size_t offset = first * cols_;
-  const bool two_planes = mode_ == ActivationMode::kA16 || needs_two_planes(first, first + count);
-  return {.high = (two_planes ? high_ : low_).data() + offset,
-          .low = two_planes ? low_.data() + offset : nullptr,
+  return {.high = low_.data() + offset,
+          .low = nullptr,
           .scales = scales_.data() + offset / kGroupCols,
           .tokens = count,
           .cols = cols_};
+}
+
+Activations ActivationBlock::integers(std::size_t first, std::size_t count) const {
+  Activations view = one_plane(first, count);
+  for (std::size_t token = first; token < first + count; ++token) {
+    if (!is_wide(token)) continue;
+    view.low = view.high;
+    view.high = high_.data() + first * cols_;
+    break;
+  }
+  return view;
 }
 
 }  // namespace bankai::kernels

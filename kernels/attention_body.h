@@ -142,28 +142,30 @@ void mix_queries(const float* weights, std::size_t weight_stride,
                                       out + d, out_stride, FirstLanes{head_dim - d});
 }
 
-// As score_all, with runs of dimensions for blocks.
+// As score_all, with runs of dimensions for blocks: as many as divide the 8 of a usual head.
 template <typename V, KvType kType, std::size_t kQueries>
 void mix_all(const float* weights, std::size_t num_queries, std::size_t weight_stride,
              const typename KvElement<kType>::Type* values, std::size_t row_stride,
              std::size_t num_positions, std::size_t head_dim, float* out, std::size_t out_stride) {
-  constexpr std::size_t kRuns = least(V::kAccumulators / kQueries, 8);
+  constexpr std::size_t kMostRuns = V::kAccumulators / kQueries;
+  constexpr std::size_t kRuns = kMostRuns >= 8 ? 8 : kMostRuns >= 4 ? 4 : kMostRuns;
+  constexpr std::size_t kFewer = kQueries > 4 ? 4 : kQueries / 2;
   std::size_t q = 0;
   for (; q + kQueries <= num_queries; q += kQueries)
     mix_queries<V, kType, kQueries, kRuns>(weights + q * weight_stride, weight_stride, values,
                                            row_stride, num_positions, head_dim,
                                            out + q * out_stride, out_stride);
-  if constexpr (kQueries > 1)
-    mix_all<V, kType, kQueries / 2>(weights + q * weight_stride, num_queries - q, weight_stride,
-                                    values, row_stride, num_positions, head_dim,
-                                    out + q * out_stride, out_stride);
+  if constexpr (kFewer > 0)
+    mix_all<V, kType, kFewer>(weights + q * weight_stride, num_queries - q, weight_stride, values,
+                              row_stride, num_positions, head_dim, out + q * out_stride,
+                              out_stride);
 }
 
 template <typename V, KvType kType>
 void attention_values(const float* weights, std::size_t num_queries, std::size_t weight_stride,
                       const void* values, std::size_t row_stride, std::size_t num_positions,
                       std::size_t head_dim, float* out, std::size_t out_stride) {
-  mix_all<V, kType, least(V::kAccumulators, 4)>(
+  mix_all<V, kType, least(V::kAccumulators, 6)>(
       weights, num_queries, weight_stride,
       static_cast<const typename KvElement<kType>::Type*>(values), row_stride, num_positions,
       head_dim, out, out_stride);

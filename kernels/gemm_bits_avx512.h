@@ -33,6 +33,8 @@ constexpr std::size_t kGroupWords = 8;
 // Digit planes (a token has one in a8, two in a16) that have tables at the same time, for a stripe:
 // 16 · 8 KiB stay in the second-level cache.
 constexpr std::size_t kPlanes = 16;
+// Groups of columns between what is multiplied and what is asked for.
+constexpr std::size_t kFetchAhead = 4;
 
 // U of the 16 columns of one word.
 struct WordTables {
@@ -109,6 +111,7 @@ template <std::size_t kBits, std::size_t kWords>
 struct Run {
   static constexpr std::size_t kLines = 1 + kBits * kWords;
   static constexpr std::size_t kGroupRuns = kGroupWords / kWords;
+  static constexpr std::size_t kGroupLines = kGroupRuns * kLines;
 
   static std::int16_t minus_sum(const GroupTables& tables, std::size_t run) {
     if constexpr (kWords == kGroupWords)
@@ -121,19 +124,20 @@ struct Run {
 // sums[p][i], 32 lanes of 16 bits: Σ weight · v over one run, by the tables of plane i. A function
 // of its own, so that all sums of its loop find a register.
 template <typename R, std::size_t kBits, std::size_t kWords, std::size_t kPanels,
-          std::size_t kPlanesAtOnce, bool kFetchNext>
-[[gnu::noinline]] void sum_run(const __m512i* lines, std::size_t panel_stride, std::size_t run,
+          std::size_t kPlanesAtOnce>
+[[gnu::noinline]] void sum_run(const __m512i* lines, const __m512i* upcoming,
+                               std::size_t panel_stride, std::size_t run,
                                const GroupTables* const* tables, __m512i (*sums)[kPlanesAtOnce]) {
   // With __m512i for the type of the sums GCC 12 would keep two copies of each.
   typedef std::uint16_t Lanes __attribute__((vector_size(64)));
   typedef std::int16_t SignedLanes __attribute__((vector_size(64)));
   Lanes sum[kPanels][kPlanesAtOnce];
-  const auto fetch_next = [&](const __m512i* line) {
-    if constexpr (kFetchNext)
-      for (std::size_t p = kPanels; p < 2 * kPanels; ++p)
-        _mm_prefetch(reinterpret_cast<const char*>(line + p * panel_stride), _MM_HINT_T1);
+  const auto fetch_upcoming = [&](std::size_t line) {
+    if (upcoming == nullptr) return;
+    for (std::size_t p = 0; p < kPanels; ++p)
+      _mm_prefetch(reinterpret_cast<const char*>(upcoming + p * panel_stride + line), _MM_HINT_T1);
   };
-  fetch_next(lines);
+  fetch_upcoming(0);
   for (std::size_t p = 0; p < kPanels; ++p)
     for (std::size_t i = 0; i < kPlanesAtOnce; ++i) sum[p][i] = Lanes{};
   for (std::size_t plane = 0; plane < kBits; ++plane) {
@@ -151,7 +155,7 @@ template <typename R, std::size_t kBits, std::size_t kWords, std::size_t kPanels
       __m512i bits[kPanels];
       for (std::size_t p = 0; p < kPanels; ++p)
         bits[p] = _mm512_load_si512(line + p * panel_stride);
-      fetch_next(line);
+      fetch_upcoming(1 + plane * kWords + word);
       for (std::size_t i = 0; i < kPlanesAtOnce; ++i) {
         const __m512i table = tables[i]->word[run * kWords + word].columns_0_to_4;
         for (std::size_t p = 0; p < kPanels; ++p)
@@ -195,7 +199,7 @@ template <bool kHasLow>
 template <bool kHasLow, std::size_t kBits, std::size_t kWords>
 class Tile {
  public:
-  static constexpr std::size_t kStripeGroups = 4;
+  static constexpr std::size_t kStripeGroups = 16;
   static constexpr std::size_t kPanels = kNumPanels;
   static constexpr std::size_t kMaxTokens = kPlanes / (kHasLow ? 2 : 1);
   static constexpr std::size_t kSlots = kMaxTokens * kStripeGroups;
@@ -232,18 +236,21 @@ class Tile {
   template <std::size_t kPanelsAtOnce>
   void accumulate_panels(const __m512i* lines, std::size_t num_tokens, OutputTile output) const {
     constexpr std::size_t kTokensAtOnce = kHasLow ? 2 : 4;
+    bool fetches = true;  // the first tokens do it for all
     for (; num_tokens >= kTokensAtOnce; num_tokens -= kTokensAtOnce) {
-      accumulate_tokens<kPanelsAtOnce, kTokensAtOnce>(lines, output);
+      accumulate_tokens<kPanelsAtOnce, kTokensAtOnce>(lines, fetches, output);
       output = output.after_tokens(kTokensAtOnce);
+      fetches = false;
     }
     for (; num_tokens > 0; --num_tokens) {
-      accumulate_tokens<kPanelsAtOnce, 1>(lines, output);
+      accumulate_tokens<kPanelsAtOnce, 1>(lines, fetches, output);
       output = output.after_tokens(1);
+      fetches = false;
     }
   }
 
   template <std::size_t kPanelsAtOnce, std::size_t kTokens>
-  void accumulate_tokens(const __m512i* lines, const OutputTile& output) const {
+  void accumulate_tokens(const __m512i* lines, bool fetches, const OutputTile& output) const {
     constexpr std::size_t kHalves = 2 * kPanelsAtOnce;  // of 16 rows
     __m512 total[kTokens][kHalves];
     std::size_t half_rows[kHalves];
@@ -260,10 +267,16 @@ class Tile {
       for (std::size_t i = 0; i < kTokens * kTokenPlanes; ++i)
         tables[i] =
             &tables_[output.slot + i / kTokenPlanes * output.token_slots + group][i % kTokenPlanes];
+      // What is multiplied kFetchAhead groups later, in these panels or the next ones.
+      const bool is_near_end = output.groups_left - group <= kFetchAhead;
+      const __m512i* upcoming = lines + kFetchAhead * R::kGroupLines;
+      if (is_near_end)
+        upcoming += kPanelsAtOnce * panel_stride_ - output.span_groups * R::kGroupLines;
       for (std::size_t run = 0; run < R::kGroupRuns; ++run, lines += R::kLines) {
         __m512i sums[kPanelsAtOnce][kTokens * kTokenPlanes];
-        sum_run<R, kBits, kWords, kPanelsAtOnce, kTokens * kTokenPlanes, kTokens == 1>(
-            lines, panel_stride_, run, tables, sums);
+        sum_run<R, kBits, kWords, kPanelsAtOnce, kTokens * kTokenPlanes>(
+            lines, fetches ? upcoming + run * R::kLines : nullptr, panel_stride_, run, tables,
+            sums);
         for (std::size_t p = 0; p < kPanelsAtOnce; ++p) {
           const __m512i halves = _mm512_load_si512(lines + p * panel_stride_);
           const __m512 scales[2] = {

@@ -32,6 +32,8 @@ struct OutputTile {
   const float* scales;   // activation scales of the first token and the stripe's first group
   std::size_t scales_stride;
   std::size_t num_groups;   // up to Tile::kStripeGroups
+  std::size_t span_groups;  // of the span
+  std::size_t groups_left;  // from the stripe's first to the end of the span
   bool is_first;            // sums start from zero
   std::size_t slot;         // of the first token and group
   std::size_t token_slots;  // slots from one token to the next
@@ -89,6 +91,8 @@ void multiply_panels(const Panels& weights, std::size_t panel, const Activations
                       .scales = activations.scales + span.first_token * groups + group,
                       .scales_stride = groups,
                       .num_groups = num_groups,
+                      .span_groups = span.num_groups,
+                      .groups_left = span.num_groups - done,
                       .is_first = group == 0,
                       .slot = done,
                       .token_slots = span.slots_per_token});

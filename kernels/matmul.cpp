@@ -1,5 +1,6 @@
 #include "kernels/matmul.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/check.h"
@@ -58,19 +59,46 @@ void widen_row_by(const KernelTable& table, const WeightRows& weights, std::size
   table.f16_to_f32(halves.data(), out, weights.cols);
 }
 
+// The product of some tokens, counted from first_token, in two planes.
+void multiply_gathered(KernelTable::Gemm gemm, const Panels& weights,
+                       const ActivationBlock& activations, std::size_t first_token,
+                       const std::vector<std::size_t>& tokens, float* out, std::size_t out_stride) {
+  thread_local std::vector<std::int8_t> high, low;
+  thread_local std::vector<float> scales, products;
+  const std::size_t cols = weights.cols;
+  high.clear();
+  low.clear();
+  scales.clear();
+  for (const std::size_t token : tokens) {
+    const Activations one = activations.integers(first_token + token, 1);
+    high.insert(high.end(), one.high, one.high + cols);
+    low.insert(low.end(), one.low, one.low + cols);
+    scales.insert(scales.end(), one.scales, one.scales + cols / 128);
+  }
+  products.resize(tokens.size() * weights.rows);
+  gemm(weights, {high.data(), low.data(), scales.data(), tokens.size(), cols}, products.data(),
+       weights.rows);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    std::copy_n(products.data() + i * weights.rows, weights.rows, out + tokens[i] * out_stride);
+}
+
 }  // namespace
 
 void matmul(const KernelTable& table, const Panels& weights, const ActivationBlock& activations,
             std::size_t first_token, std::size_t num_tokens, float* out, std::size_t out_stride) {
   BANKAI_CHECK(weights.cols == activations.cols(), "weights and activations differ in columns");
   const auto gemm = table.gemm[static_cast<std::size_t>(weights.format)];
-  const std::size_t last = first_token + num_tokens;
-  for (std::size_t first = first_token; first < last;) {
-    const std::size_t end = activations.end_of_run(first, last);
-    gemm(weights, activations.integers(first, end - first),
-         out + (first - first_token) * out_stride, out_stride);
-    first = end;
+  thread_local std::vector<std::size_t> wide;
+  wide.clear();
+  for (std::size_t t = 0; t < num_tokens; ++t)
+    if (activations.is_wide(first_token + t)) wide.push_back(t);
+  // A plane more for a few tokens alone costs less than one for all.
+  if (wide.empty() || 2 * wide.size() >= num_tokens) {
+    gemm(weights, activations.integers(first_token, num_tokens), out, out_stride);
+    return;
   }
+  gemm(weights, activations.one_plane(first_token, num_tokens), out, out_stride);
+  multiply_gathered(gemm, weights, activations, first_token, wide, out, out_stride);
 }
 
 // Each row is widened once and then meets every token.

@@ -36,28 +36,32 @@ enum class ActivationMode : std::uint8_t { kA8, kA16 };
 // single large channel does not drown its 127 neighbours (docs/kernels.md has the figures).
 class ActivationBlock {
  public:
-  // Makes room for (tokens, cols); keeps memory for reuse. REQUIRES: cols is a multiple of 128.
-  void resize(ActivationMode mode, std::size_t tokens, std::size_t cols);
-  // Stores one token's row (cols): the float values and their digits. Different tokens may be set
+  // Makes room for (tokens, cols); keeps memory for reuse. Float values are kept where float
+  // weights will read them. REQUIRES: cols is a multiple of 128.
+  void resize(ActivationMode mode, std::size_t tokens, std::size_t cols, bool keep_floats = true);
+  // Stores one token's row (cols). Different tokens may be set
   // from different threads.
   void set_token(const KernelTable& table, std::size_t token, const float* x);
 
   std::size_t tokens() const { return tokens_; }
   std::size_t cols() const { return cols_; }
-  // The integer view of tokens [first, first + count): in two planes where that is needed.
+  // Whether the token's integers need two planes of digits.
+  bool is_wide(std::size_t token) const {
+    return mode_ == ActivationMode::kA16 || is_wide_[token] != 0;
+  }
+  // The integers of tokens [first, first + count), in two planes if one of them needs two.
   Activations integers(std::size_t first, std::size_t count) const;
-  // Where the run of tokens from `first` (below `last`) ends whose integers() take the same number
-  // of planes.
-  std::size_t end_of_run(std::size_t first, std::size_t last) const;
-  // The float row of a token (cols): what F32, F16 and BF16 weights are multiplied with.
+  // The same in one plane, which tells nothing of wide tokens. REQUIRES: a8.
+  Activations one_plane(std::size_t first, std::size_t count) const;
+  // The float row of a token (cols): what F32, F16 and BF16 weights are multiplied with. REQUIRES:
+  // kept.
   const float* floats(std::size_t token) const { return values_.data() + token * cols_; }
 
  private:
-  bool needs_two_planes(std::size_t first, std::size_t last) const;
-
   ActivationMode mode_ = ActivationMode::kA8;
   std::size_t tokens_ = 0;
   std::size_t cols_ = 0;
+  bool keeps_floats_ = true;
   std::vector<float> values_;
   std::vector<std::int8_t> high_;  // a8: zero but in tokens with shifts
   std::vector<std::int8_t> low_;

@@ -20,7 +20,7 @@ struct Vec16Avx512 {
   __m512 v;
 
   class DoubleSum;
-  static constexpr std::size_t kAccumulators = 16;  // see attention_body.h
+  static constexpr std::size_t kAccumulators = 24;  // see attention_body.h
 
   static Vec16Avx512 broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static Vec16Avx512 zero() { return {_mm512_setzero_ps()}; }

@@ -11,7 +11,7 @@ namespace {
 
 // Queries that meet the keys and values of a head together: enough that a kernel's loads are
 // shared, few enough that their scores over a long context stay in the second-level cache.
-constexpr std::size_t kQueriesTogether = 16;
+constexpr std::size_t kQueriesTogether = 24;
 
 std::size_t round_up_to_key_block(std::size_t positions) {
   return (positions + kernels::kKeyBlock - 1) / kernels::kKeyBlock * kernels::kKeyBlock;
@@ -45,29 +45,24 @@ void Transformer::place_tokens(std::size_t layer, std::span<const Segment> segme
   rope_.extend_to(positions);
 }
 
-void Transformer::rotate_and_store(std::size_t layer, AttentionProjections& projections) {
-  const StageClock clock(stage_times_, Stage::kRotate);
+// Norms and rotates the key of one head and the queries that read it, and stores key and value.
+void Transformer::rotate_and_store(std::size_t layer, std::size_t token, std::size_t kv_head,
+                                   AttentionProjections& projections) const {
   const Hyperparameters& h = model_.parameters();
   const LayerWeights& weights = model_.layer(layer);
-  const auto norm_and_rotate = [&](float* heads, std::size_t num_heads,
-                                   const std::vector<float>& norm, std::size_t position) {
-    for (float* head = heads; head < heads + num_heads * h.head_dim; head += h.head_dim) {
-      if (h.has_qk_norm) table_.rms_norm(head, norm.data(), h.head_dim, h.rms_epsilon, head);
-      table_.rope_neox(head, rope_.cos(position), rope_.sin(position), rope_.half());
-    }
+  const TokenPlace& place = places_[token];
+  const auto norm_and_rotate = [&](float* head, const std::vector<float>& norm) {
+    if (h.has_qk_norm) table_.rms_norm(head, norm.data(), h.head_dim, h.rms_epsilon, head);
+    table_.rope_neox(head, rope_.cos(place.position), rope_.sin(place.position), rope_.half());
   };
-  const int threads = threads_for(projections.query.size() + projections.key.size(), kElementWork);
-  parallel_for(threads, places_.size(), [&](IndexRange range) {
-    for (std::size_t token = range.begin; token < range.end; ++token) {
-      const TokenPlace& place = places_[token];
-      float* key = projections.key.data() + token * h.kv_dim();
-      norm_and_rotate(projections.query.data() + token * h.query_dim(), h.num_heads,
-                      weights.query_norm, place.position);
-      norm_and_rotate(key, h.num_kv_heads, weights.key_norm, place.position);
-      place.kv->write(table_, place.first_row + place.position, key,
-                      projections.value.data() + token * h.kv_dim());
-    }
-  });
+  const std::size_t heads = h.num_heads / h.num_kv_heads;
+  float* query = projections.query.data() + token * h.query_dim() + kv_head * heads * h.head_dim;
+  for (std::size_t head = 0; head < heads; ++head)
+    norm_and_rotate(query + head * h.head_dim, weights.query_norm);
+  const std::size_t offset = token * h.kv_dim() + kv_head * h.head_dim;
+  norm_and_rotate(projections.key.data() + offset, weights.key_norm);
+  place.kv->write(table_, kv_head, place.first_row + place.position,
+                  projections.key.data() + offset, projections.value.data() + offset);
 }
 
 // The queries of a run of tokens that read one key/value head.
@@ -80,7 +75,6 @@ void Transformer::attend_run(const TokenRun& run, std::size_t kv_head,
   const TokenPlace& first = places_[run.first_token];
   const std::size_t num_positions = first.position + run.num_tokens;
   const std::size_t stride = round_up_to_key_block(num_positions);
-  const std::size_t first_channel = kv_head * h.head_dim;
   const float scale = 1.0F / std::sqrt(static_cast<float>(h.head_dim));
   const auto offset_of = [&](std::size_t i) {
     return (run.first_token + i) * h.query_dim() + kv_head * width;
@@ -91,18 +85,18 @@ void Transformer::attend_run(const TokenRun& run, std::size_t kv_head,
   for (std::size_t i = 0; i < run.num_tokens; ++i)
     std::copy_n(projections.query.data() + offset_of(i), width, scratch.queries.data() + i * width);
   float* scores = scratch.scores.data();
-  first.kv->score(table_, first.first_row, num_positions, first_channel, scratch.queries.data(),
-                  num_queries, h.head_dim, scale, scores, stride);
+  first.kv->score(table_, kv_head, first.first_row, num_positions, scratch.queries.data(),
+                  num_queries, scale, scores, stride);
   scratch.sums.resize(num_queries);
   for (std::size_t q = 0; q < num_queries; ++q)
     scratch.sums[q] = table_.exponentials(scores + q * stride, first.position + q / heads + 1);
   // What all tokens of the run see, then what only the later ones do.
   const std::size_t seen_by_all = first.position + 1;
-  first.kv->mix(table_, first.first_row, seen_by_all, first_channel, scores, stride, num_queries,
-                h.head_dim, scratch.mixed.data());
+  first.kv->mix(table_, kv_head, first.first_row, seen_by_all, scores, stride, num_queries,
+                scratch.mixed.data());
   for (std::size_t i = 1; i < run.num_tokens; ++i)
-    first.kv->mix(table_, first.first_row + seen_by_all, i, first_channel,
-                  scores + i * heads * stride + seen_by_all, stride, heads, h.head_dim,
+    first.kv->mix(table_, kv_head, first.first_row + seen_by_all, i,
+                  scores + i * heads * stride + seen_by_all, stride, heads,
                   scratch.mixed.data() + i * width);
   // The weights were not normalised: that is done once for their sum of values.
   for (std::size_t q = 0; q < num_queries; ++q) {
@@ -113,23 +107,38 @@ void Transformer::attend_run(const TokenRun& run, std::size_t kv_head,
   }
 }
 
-void Transformer::attend(const AttentionProjections& projections) {
-  const StageClock clock(stage_times_, Stage::kAttend);
+void Transformer::attend(std::size_t layer, AttentionProjections& projections) {
   const Hyperparameters& h = model_.parameters();
+  const std::size_t heads = h.num_kv_heads;
   mixed_.resize(projections.query.size());
+  // A token that attends alone needs no other token's key of this block, so that the thread that
+  // stores its key and value of a head goes on with that head.
+  const bool together = runs_.size() == places_.size();
+  if (!together) {
+    const StageClock clock(stage_times_, Stage::kRotate);
+    const std::size_t elements = projections.query.size() + projections.key.size();
+    parallel_for(threads_for(elements, kElementWork), places_.size() * heads,
+                 [&](IndexRange range) {
+                   for (std::size_t item = range.begin; item < range.end; ++item)
+                     rotate_and_store(layer, item / heads, item % heads, projections);
+                 });
+  }
+  const StageClock clock(stage_times_, Stage::kAttend);
   std::size_t num_pairs = 0;  // of a token and a position that it sees
   for (const TokenPlace& place : places_) num_pairs += place.position + 1;
   // A float of the cache takes as long as several packed weights.
   constexpr std::size_t kCacheWork = 8;
-  parallel_for(threads_for(num_pairs, 2 * kCacheWork * h.query_dim()),
-               runs_.size() * h.num_kv_heads, [&](IndexRange range) {
+  parallel_for(threads_for(num_pairs, 2 * kCacheWork * h.query_dim()), runs_.size() * heads,
+               [&](IndexRange range) {
                  AttentionScratch scratch;
                  for (std::size_t item = range.begin; item < range.end; ++item) {
                    // Late tokens see more than early ones: alternate between both ends, so that
                    // ranges cost the same.
-                   const std::size_t turn = item / h.num_kv_heads;
+                   const std::size_t turn = item / heads;
                    const std::size_t run = turn % 2 == 0 ? turn / 2 : runs_.size() - 1 - turn / 2;
-                   attend_run(runs_[run], item % h.num_kv_heads, projections, scratch);
+                   if (together)
+                     rotate_and_store(layer, runs_[run].first_token, item % heads, projections);
+                   attend_run(runs_[run], item % heads, projections, scratch);
                  }
                });
 }

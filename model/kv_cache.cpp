@@ -8,56 +8,56 @@ namespace {
 using kernels::kKeyBlock;
 
 template <typename T>
-void write_elements(const T* key, const T* value, std::size_t kv_dim, std::size_t position,
+void write_elements(const T* key, const T* value, std::size_t head_dim, std::size_t position,
                     std::uint8_t* keys, std::uint8_t* values) {
-  std::uint8_t* to =
-      keys + (position / kKeyBlock * kv_dim * kKeyBlock + position % kKeyBlock) * sizeof(T);
-  for (std::size_t c = 0; c < kv_dim; ++c)
-    std::memcpy(to + c * kKeyBlock * sizeof(T), key + c, sizeof(T));
-  std::memcpy(values + position * kv_dim * sizeof(T), value, kv_dim * sizeof(T));
+  std::uint8_t* column =
+      keys + (position / kKeyBlock * head_dim * kKeyBlock + position % kKeyBlock) * sizeof(T);
+  for (std::size_t d = 0; d < head_dim; ++d)
+    std::memcpy(column + d * kKeyBlock * sizeof(T), key + d, sizeof(T));
+  std::memcpy(values + position * head_dim * sizeof(T), value, head_dim * sizeof(T));
 }
 
 }  // namespace
 
 void KvRows::resize(std::size_t count) {
   const std::size_t blocks = (count + kKeyBlock - 1) / kKeyBlock;
-  keys_.resize(blocks * kKeyBlock * kv_dim_ * element_bytes());
-  values_.resize(count * kv_dim_ * element_bytes());
+  for (Head& head : heads_) {
+    head.keys.resize(blocks * kKeyBlock * row_bytes());
+    head.values.resize(count * row_bytes());
+  }
 }
 
-void KvRows::write(const kernels::KernelTable& table, std::size_t position, const float* key,
-                   const float* value) {
+void KvRows::write(const kernels::KernelTable& table, std::size_t head, std::size_t position,
+                   const float* key, const float* value) {
+  std::uint8_t* keys = heads_[head].keys.data();
+  std::uint8_t* values = heads_[head].values.data();
   if (type_ == KvType::kF32) {
-    write_elements(key, value, kv_dim_, position, keys_.data(), values_.data());
+    write_elements(key, value, head_dim_, position, keys, values);
     return;
   }
   thread_local std::vector<std::uint16_t> halves;
-  halves.resize(2 * kv_dim_);
-  table.f32_to_f16(key, halves.data(), kv_dim_);
-  table.f32_to_f16(value, halves.data() + kv_dim_, kv_dim_);
-  write_elements(halves.data(), halves.data() + kv_dim_, kv_dim_, position, keys_.data(),
-                 values_.data());
+  halves.resize(2 * head_dim_);
+  table.f32_to_f16(key, halves.data(), head_dim_);
+  table.f32_to_f16(value, halves.data() + head_dim_, head_dim_);
+  write_elements(halves.data(), halves.data() + head_dim_, head_dim_, position, keys, values);
 }
 
-void KvRows::score(const kernels::KernelTable& table, std::size_t first_position,
-                   std::size_t num_positions, std::size_t first_channel, const float* queries,
-                   std::size_t num_queries, std::size_t n, float scale, float* out,
-                   std::size_t out_stride) const {
-  const std::size_t first =
-      (first_position * kv_dim_ + first_channel * kKeyBlock) * element_bytes();
+void KvRows::score(const kernels::KernelTable& table, std::size_t head, std::size_t first_position,
+                   std::size_t num_positions, const float* queries, std::size_t num_queries,
+                   float scale, float* out, std::size_t out_stride) const {
   table.attention_scores[static_cast<std::size_t>(type_)](
-      queries, num_queries, n, n, keys_.data() + first, (num_positions + kKeyBlock - 1) / kKeyBlock,
-      kv_dim_ * kKeyBlock, scale, out, out_stride);
+      queries, num_queries, head_dim_, head_dim_,
+      heads_[head].keys.data() + first_position * row_bytes(),
+      (num_positions + kKeyBlock - 1) / kKeyBlock, head_dim_ * kKeyBlock, scale, out, out_stride);
 }
 
-void KvRows::mix(const kernels::KernelTable& table, std::size_t first_position,
-                 std::size_t num_positions, std::size_t first_channel, const float* weights,
-                 std::size_t weight_stride, std::size_t num_queries, std::size_t n,
-                 float* out) const {
-  const std::size_t first = (first_position * kv_dim_ + first_channel) * element_bytes();
-  table.attention_values[static_cast<std::size_t>(type_)](weights, num_queries, weight_stride,
-                                                          values_.data() + first, kv_dim_,
-                                                          num_positions, n, out, n);
+void KvRows::mix(const kernels::KernelTable& table, std::size_t head, std::size_t first_position,
+                 std::size_t num_positions, const float* weights, std::size_t weight_stride,
+                 std::size_t num_queries, float* out) const {
+  table.attention_values[static_cast<std::size_t>(type_)](
+      weights, num_queries, weight_stride,
+      heads_[head].values.data() + first_position * row_bytes(), head_dim_, num_positions,
+      head_dim_, out, head_dim_);
 }
 
 void KvCache::set_positions(std::size_t count) {

@@ -14,44 +14,50 @@ using kernels::KvType;
 
 constexpr std::size_t kv_element_bytes(KvType type) { return type == KvType::kF16 ? 2 : 4; }
 
-// The keys and values of one layer, (positions, kv_dim) each: keys transposed in blocks of 16
-// positions, values in rows (KernelTable::attention_scores).
+// The keys and values of one layer: for each head (positions, head_dim) of either, so that reading
+// a head is one walk through memory. Keys are transposed in blocks of 16 positions
+// (KernelTable::attention_scores).
 class KvRows {
  public:
-  KvRows(KvType type, std::size_t kv_dim) : type_(type), kv_dim_(kv_dim) {}
+  KvRows(KvType type, std::size_t num_heads, std::size_t head_dim)
+      : type_(type), head_dim_(head_dim), heads_(num_heads) {}
 
   // Room for positions [0, count); keeps what is there.
   void resize(std::size_t count);
-  // Stores a position's key (after RoPE) and value, (kv_dim) each. Different positions may be
-  // written from different threads.
-  void write(const kernels::KernelTable& table, std::size_t position, const float* key,
-             const float* value);
+  // Stores a position's key (after RoPE) and value of one head, (head_dim) each. Different
+  // positions and heads may be written from different threads.
+  void write(const kernels::KernelTable& table, std::size_t head, std::size_t position,
+             const float* key, const float* value);
 
-  // out[q · out_stride + j] = scale · (query q · key of position first_position + j), by the n
-  // channels from first_channel on, for j < num_positions rounded up to 16; queries are
-  // (num_queries, n). REQUIRES: first_position is a multiple of 16.
-  void score(const kernels::KernelTable& table, std::size_t first_position,
-             std::size_t num_positions, std::size_t first_channel, const float* queries,
-             std::size_t num_queries, std::size_t n, float scale, float* out,
-             std::size_t out_stride) const;
-  // out (num_queries, n) += weights (q, j) · value of position first_position + j, j ascending.
-  void mix(const kernels::KernelTable& table, std::size_t first_position, std::size_t num_positions,
-           std::size_t first_channel, const float* weights, std::size_t weight_stride,
-           std::size_t num_queries, std::size_t n, float* out) const;
+  // out[q · out_stride + j] = scale · (query q · key of position first_position + j), for j <
+  // num_positions rounded up to 16; queries are (num_queries, head_dim). REQUIRES: first_position
+  // is a multiple of 16.
+  void score(const kernels::KernelTable& table, std::size_t head, std::size_t first_position,
+             std::size_t num_positions, const float* queries, std::size_t num_queries, float scale,
+             float* out, std::size_t out_stride) const;
+  // out (num_queries, head_dim) += weights (q, j) · value of position first_position + j, j
+  // ascending.
+  void mix(const kernels::KernelTable& table, std::size_t head, std::size_t first_position,
+           std::size_t num_positions, const float* weights, std::size_t weight_stride,
+           std::size_t num_queries, float* out) const;
 
  private:
-  std::size_t element_bytes() const { return kv_element_bytes(type_); }
+  struct Head {
+    std::vector<std::uint8_t> keys, values;
+  };
+  std::size_t row_bytes() const { return head_dim_ * kv_element_bytes(type_); }
 
   KvType type_;
-  std::size_t kv_dim_;
-  std::vector<std::uint8_t> keys_, values_;
+  std::size_t head_dim_;
+  std::vector<Head> heads_;
 };
 
 // All layers of one sequence.
 class KvCache {
  public:
   KvCache(const Hyperparameters& parameters, KvType type)
-      : layers_(parameters.num_layers, KvRows(type, parameters.kv_dim())) {}
+      : layers_(parameters.num_layers, KvRows(type, parameters.num_kv_heads, parameters.head_dim)) {
+  }
 
   KvRows& layer(std::size_t index) { return layers_[index]; }
   std::size_t positions() const { return positions_; }

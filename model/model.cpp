@@ -27,6 +27,8 @@ Status Model::pack(const LoadOptions& options) {
       matrices.push_back(matrix);
   matrices.push_back(tied_ ? &embedding_ : &head_);  // an embedding alone is only looked up
   BANKAI_ASSIGN_OR_RETURN(panels_, pack_weights(file_, matrices, options));
+  for (const WeightMatrix* matrix : matrices)
+    if (matrix->panels.lines == nullptr) has_float_matrices_ = true;
   return {};
 }
 

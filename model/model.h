@@ -46,6 +46,8 @@ class Model {
   // The head; the embedding itself for tied models.
   const WeightMatrix& head() const { return tied_ ? embedding_ : head_; }
   bool is_tied() const { return tied_; }
+  // Whether a product reads weights that are not packed.
+  bool has_float_matrices() const { return has_float_matrices_; }
   const LayerWeights& layer(std::size_t index) const { return layers_[index]; }
   const std::vector<float>& output_norm() const { return output_norm_; }
 
@@ -71,6 +73,7 @@ class Model {
   Hyperparameters parameters_;
   std::optional<Tokenizer> tokenizer_;
   bool tied_ = false;
+  bool has_float_matrices_ = false;
   WeightMatrix embedding_, head_;
   std::vector<float> output_norm_;
   std::vector<LayerWeights> layers_;

@@ -23,7 +23,7 @@ Transformer::Transformer(const Model& model, const kernels::KernelTable& table,
       table_(table),
       options_(options),
       rope_(model.parameters().rope),
-      scratch_kv_(options.kv, model.parameters().kv_dim()) {}
+      scratch_kv_(options.kv, model.parameters().num_kv_heads, model.parameters().head_dim) {}
 
 void Transformer::embed(std::span<const TokenId> tokens, const Replacements& replacements,
                         float* x) const {
@@ -53,9 +53,10 @@ int Transformer::threads_for(std::size_t elements, std::size_t work_per_element)
 
 void Transformer::quantise(std::size_t rows, const float* x, std::size_t cols,
                            const std::vector<float>& norm, kernels::ActivationBlock& out) const {
-  out.resize(options_.activations, rows, cols);
+  out.resize(options_.activations, rows, cols, model_.has_float_matrices());
   parallel_for(threads_for(rows * cols, kElementWork), rows, [&](IndexRange range) {
-    std::vector<float> normalised(norm.size());
+    thread_local std::vector<float> normalised;
+    normalised.resize(norm.size());
     for (std::size_t t = range.begin; t < range.end; ++t) {
       const float* row = x + t * cols;
       if (!norm.empty()) {
@@ -102,8 +103,7 @@ void Transformer::finish_attention(std::size_t layer, std::span<const Segment> s
   const Hyperparameters& h = model_.parameters();
   const std::size_t tokens = projections.query.size() / h.query_dim();
   place_tokens(layer, segments, tokens);
-  rotate_and_store(layer, projections);
-  attend(projections);
+  attend(layer, projections);
   const StageClock clock(stage_times_, Stage::kOutput);
   quantise(tokens, mixed_.data(), h.query_dim(), model_.layer(layer).attention_sub_norm,
            activations_);
@@ -155,13 +155,15 @@ void Transformer::run_layers(std::size_t first, std::size_t last, std::span<cons
                              const Replacements& replacements, float* x) {
   std::size_t tokens = 0;
   for (const Segment& segment : segments) tokens += segment.num_tokens;
-  for (std::size_t layer = first; layer < last; ++layer) {
-    project_attention(layer, tokens, x, replacements, attention_);
-    finish_attention(layer, segments, attention_, replacements, x);
-    project_ffn(layer, tokens, x, replacements, ffn_);
-    activate_ffn(ffn_);
-    finish_ffn(layer, tokens, ffn_.gate.data(), replacements, x);
-  }
+  with_threads_at_hand(options_.threads, [&] {
+    for (std::size_t layer = first; layer < last; ++layer) {
+      project_attention(layer, tokens, x, replacements, attention_);
+      finish_attention(layer, segments, attention_, replacements, x);
+      project_ffn(layer, tokens, x, replacements, ffn_);
+      activate_ffn(ffn_);
+      finish_ffn(layer, tokens, ffn_.gate.data(), replacements, x);
+    }
+  });
 }
 
 void Transformer::logits(std::size_t rows, const float* x, const Replacements& replacements,

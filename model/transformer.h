@@ -149,8 +149,9 @@ class Transformer {
   void multiply_replaced(const Product& product, std::size_t tokens,
                          const Replacements& replacements) const;
   void place_tokens(std::size_t layer, std::span<const Segment> segments, std::size_t tokens);
-  void rotate_and_store(std::size_t layer, AttentionProjections& projections);
-  void attend(const AttentionProjections& projections);
+  void rotate_and_store(std::size_t layer, std::size_t token, std::size_t kv_head,
+                        AttentionProjections& projections) const;
+  void attend(std::size_t layer, AttentionProjections& projections);
   void attend_run(const TokenRun& run, std::size_t kv_head, const AttentionProjections& projections,
                   AttentionScratch& scratch);
   void add_to_residual(std::size_t tokens, const float* delta, float* x) const;
