@@ -4,21 +4,12 @@
 #include "kernels/i2_s_layouts.h"
 
 namespace bankai::cli {
-namespace {
 
 namespace po = boost::program_options;
 
-std::string i2s_layout_names() {
-  std::string names;
-  for (const kernels::I2sLayoutInfo& info : kernels::kI2sLayouts)
-    names.append(names.empty() ? "" : ", ").append(info.name);
-  return names;
-}
-
-}  // namespace
-
 void add_model_options(CommandLine& line) {
-  const std::string text = "order of I2_S weights, which no file tells: " + i2s_layout_names();
+  const std::string text =
+      "order of I2_S weights, which no file tells: " + kernels::i2s_layout_names();
   line.group("Model")("i2s-layout", po::value<std::string>(), text.c_str());
 }
 
@@ -29,7 +20,7 @@ Result<model::LoadOptions> read_load_options(const CommandLine& line, int thread
   const kernels::I2sLayoutInfo* info = kernels::find_i2s_layout(name);
   if (info == nullptr)
     return make_error(ErrorCode::kUsage, "--i2s-layout %s: expected one of %s",
-                      quoted(name).c_str(), i2s_layout_names().c_str());
+                      quoted(name).c_str(), kernels::i2s_layout_names().c_str());
   options.i2s_layout = info->layout;
   return options;
 }

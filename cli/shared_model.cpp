@@ -18,6 +18,10 @@ Result<std::unique_ptr<model::Model>> load_shared_model(const std::string& path,
   if (is_first) {
     options.share = std::count(teams.begin(), teams.end(), team) > 1;
     model = load_model(path, options);
+    if (!model.ok() && options.share) {  // no shared memory here? Then without
+      options.share = false;
+      model = load_model(path, options);
+    }
     if (model.ok()) name = (*model)->panels_name();
   }
   const auto names = communicator.all_gather(std::as_bytes(std::span(name)));

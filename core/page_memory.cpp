@@ -14,6 +14,8 @@
 namespace bankai {
 namespace {
 
+constexpr char kInodeMark = '#';  // in a name, between path and inode
+
 Error memory_error(const char* action, std::size_t bytes) {
   return make_error(ErrorCode::kIo, "cannot %s %zu bytes of memory: %s", action, bytes,
                     std::strerror(errno));
@@ -40,10 +42,15 @@ Result<PageMemory> PageMemory::allocate(std::size_t bytes) {
 Result<PageMemory> PageMemory::allocate_shared(std::size_t bytes) {
   PageMemory memory;
   memory.descriptor_ = ::memfd_create("bankai", MFD_CLOEXEC);
-  if (memory.descriptor_ < 0 || ::ftruncate(memory.descriptor_, static_cast<off_t>(bytes)) != 0)
+  struct stat info {};
+  if (memory.descriptor_ < 0 || ::fstat(memory.descriptor_, &info) != 0)
     return memory_error("share", bytes);
-  memory.name_ =
-      "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(memory.descriptor_);
+  // Reserved now: a page that cannot be had later would end the process.
+  if (bytes > 0)
+    if ((errno = ::posix_fallocate(memory.descriptor_, 0, static_cast<off_t>(bytes))) != 0)
+      return memory_error("share", bytes);
+  memory.name_ = "/proc/" + std::to_string(::getpid()) + "/fd/" +
+                 std::to_string(memory.descriptor_) + kInodeMark + std::to_string(info.st_ino);
   if (bytes == 0) return memory;
   memory.bytes_ = map_pages(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.descriptor_);
   if (memory.bytes_.empty()) return memory_error("share", bytes);
@@ -52,11 +59,17 @@ Result<PageMemory> PageMemory::allocate_shared(std::size_t bytes) {
 
 Result<PageMemory> PageMemory::map(const std::string& name, std::size_t bytes) {
   PageMemory memory;
-  memory.descriptor_ = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  // Among processes that number each other differently the name may be a pipe's: do not wait for
+  // it.
+  const std::size_t mark = name.rfind(kInodeMark);
+  const std::string path = name.substr(0, mark);
+  memory.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (memory.descriptor_ < 0)
-    return make_error(ErrorCode::kIo, "%s: cannot open: %s", name.c_str(), std::strerror(errno));
+    return make_error(ErrorCode::kIo, "%s: cannot open: %s", path.c_str(), std::strerror(errno));
   struct stat info {};
   if (::fstat(memory.descriptor_, &info) != 0) return memory_error("map", bytes);
+  if (mark == std::string::npos || name.substr(mark + 1) != std::to_string(info.st_ino))
+    return make_error(ErrorCode::kBadInput, "%s: not the shared memory of that name", name.c_str());
   if (static_cast<std::size_t>(info.st_size) != bytes)
     return make_error(ErrorCode::kBadInput, "%s: shared memory of %zu bytes, expected %zu",
                       name.c_str(), static_cast<std::size_t>(info.st_size), bytes);

@@ -49,9 +49,8 @@ struct KernelTable {
   void (*quantize_a16)(const float* x, std::size_t cols, std::int8_t* high, std::int8_t* low,
                        float* scales) = nullptr;
 
-  // The canonical product: out[t · out_stride + r] for t < tokens, r < rows, one op per
-  // PanelFormat. Per run of columns that share a scale d, in ascending order, starting from acc =
-  // 0:
+  // The canonical product: out[t · out_stride + r] for t < tokens, r < rows; an op for each
+  // PanelFormat. Per run of columns that share a scale d, in ascending order, starting from acc 0:
   //   s = Σ_j weight_j · value_j                  exact integer (value = high, or 255 · high + low)
   //   acc = fma(float(s), d · scale_g, acc)       the product d · scale is rounded to float first
   // with scale_g of the group of 128 columns that the run lies in; float(s) rounds to nearest even.
@@ -62,8 +61,7 @@ struct KernelTable {
   // The product with transposed one-bit weights that a backward pass needs, for the column groups
   // [first_group, first_group + num_groups): out[t · out_stride + c] for c < 128 · num_groups
   // belongs to column 128 · first_group + c. gradient is (tokens, rows), rows at gradient_stride.
-  // Per column group g and block of 128 rows, ascending, starting from acc = 0 (missing rows: u =
-  // 0):
+  // Per column group g and block of 128 rows, ascending, starting from acc 0 (missing rows: u 0):
   //   u_r = gradient_r · d_{r,g};   v, s = quantize_a8(u), or quantize_a16(u) if `fine`
   //   acc_c = fma(float(Σ_r weight_{r,c} · v_r), s, acc_c)
   void (*gemm_transposed)(const Panels& weights, std::size_t first_group, std::size_t num_groups,
@@ -85,8 +83,7 @@ struct KernelTable {
   // KvType) in blocks of 16 positions: keys transposed, key(j, d) at keys[j / 16 · block_stride +
   // d · 16 + j mod 16]; values in rows, value(j, d) at values[j · row_stride + d].
   // scores: out[q · out_stride + j] = (Σ_d fma(query_d, key(j, d), ·), d ascending from 0) · scale
-  // for the 16 · num_blocks positions; what lies beyond the filled ones is for the caller to
-  // ignore.
+  // for the 16 · num_blocks positions; the caller ignores what lies beyond the filled ones.
   using AttentionScores = void (*)(const float* queries, std::size_t num_queries,
                                    std::size_t query_stride, std::size_t head_dim, const void* keys,
                                    std::size_t num_blocks, std::size_t block_stride, float scale,

@@ -39,8 +39,7 @@ class ActivationBlock {
   // Makes room for (tokens, cols); keeps memory for reuse. Float values are kept where float
   // weights will read them. REQUIRES: cols is a multiple of 128.
   void resize(ActivationMode mode, std::size_t tokens, std::size_t cols, bool keep_floats = true);
-  // Stores one token's row (cols). Different tokens may be set
-  // from different threads.
+  // Stores one token's row (cols). Different tokens may be set from different threads.
   void set_token(const KernelTable& table, std::size_t token, const float* x);
 
   std::size_t tokens() const { return tokens_; }

@@ -107,14 +107,17 @@ void Transformer::attend_run(const TokenRun& run, std::size_t kv_head,
   }
 }
 
-void Transformer::attend(std::size_t layer, AttentionProjections& projections) {
+void Transformer::attend(std::size_t layer, std::span<const Segment> segments,
+                         AttentionProjections& projections) {
   const Hyperparameters& h = model_.parameters();
   const std::size_t heads = h.num_kv_heads;
   mixed_.resize(projections.query.size());
-  // A token that attends alone needs no other token's key of this block, so that the thread that
-  // stores its key and value of a head goes on with that head.
-  const bool together = runs_.size() == places_.size();
-  if (!together) {
+  // A token that is all of its segment needs no other token's key of this block, so that the thread
+  // that stores its key and value of a head goes on with that head.
+  const bool are_single = std::all_of(segments.begin(), segments.end(), [](const Segment& segment) {
+    return segment.num_tokens <= 1;
+  });
+  if (!are_single) {
     const StageClock clock(stage_times_, Stage::kRotate);
     const std::size_t elements = projections.query.size() + projections.key.size();
     parallel_for(threads_for(elements, kElementWork), places_.size() * heads,
@@ -136,7 +139,7 @@ void Transformer::attend(std::size_t layer, AttentionProjections& projections) {
                    // ranges cost the same.
                    const std::size_t turn = item / heads;
                    const std::size_t run = turn % 2 == 0 ? turn / 2 : runs_.size() - 1 - turn / 2;
-                   if (together)
+                   if (are_single)
                      rotate_and_store(layer, runs_[run].first_token, item % heads, projections);
                    attend_run(runs_[run], item % heads, projections, scratch);
                  }

@@ -26,7 +26,9 @@ Status Model::pack(const LoadOptions& options) {
                                  &layer.up, &layer.down})
       matrices.push_back(matrix);
   matrices.push_back(tied_ ? &embedding_ : &head_);  // an embedding alone is only looked up
-  BANKAI_ASSIGN_OR_RETURN(panels_, pack_weights(file_, matrices, options));
+  Result<PageMemory> panels = pack_weights(file_, matrices, options);
+  if (!panels.ok()) return with_context(std::move(panels).error(), file_.path());
+  panels_ = std::move(panels).value();
   for (const WeightMatrix* matrix : matrices)
     if (matrix->panels.lines == nullptr) has_float_matrices_ = true;
   return {};

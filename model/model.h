@@ -1,4 +1,5 @@
-// A loaded model: hyper-parameters, weights in the mapped file, tokenizer. Read-only and shareable.
+// A loaded model: hyper-parameters, tokenizer, weights in the mapped file and, packed for the
+// kernels, in memory of their own. Read-only and shareable.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +32,8 @@ struct LayerWeights {
 
 class Model {
  public:
-  // Maps the file and checks every tensor's name, shape and type against the hyper-parameters.
-  // Packs the weights for the kernels. Errors: those of GgufFile, read_hyperparameters,
+  // Maps the file, checks every tensor's name, shape and type against the hyper-parameters, and
+  // packs the weights for the kernels. Errors: those of GgufFile, read_hyperparameters,
   // WeightBinder, Tokenizer and pack_weights.
   static Result<std::unique_ptr<Model>> load(const std::string& path,
                                              const LoadOptions& options = {});

@@ -16,7 +16,7 @@ void parallel_for(int threads, std::size_t count, const std::function<void(Index
 
 // Keeps `threads` threads at hand while body() runs, for the parallel_for calls of this thread in
 // it: many short loops then cost a fraction of a microsecond each instead of some. Threads that
-// wait give way to others after a moment.
+// wait sleep after a moment.
 void with_threads_at_hand(int threads, const std::function<void()>& body);
 
 // The processors this process may run on, by its affinity mask: the default number of threads.

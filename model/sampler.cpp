@@ -1,6 +1,8 @@
 #include "model/sampler.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "kernels/scalar_math.h"
 
@@ -39,12 +41,14 @@ void Sampler::collect_likeliest(std::span<const float> logits) {
   const std::size_t count = options_.top_k > 0 ? options_.top_k : logits.size();
   choices_.clear();
   for (std::size_t i = 0; i < logits.size(); ++i) {
+    // Sorting needs an order, and NaN has none.
+    const float logit = std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i];
     if (choices_.size() == count) {
-      if (!(logits[i] > choices_.front().logit)) continue;  // of equals the first stays
+      if (!(logit > choices_.front().logit)) continue;  // of equals the first stays
       std::pop_heap(choices_.begin(), choices_.end(), likelier);
       choices_.pop_back();
     }
-    choices_.push_back({static_cast<TokenId>(i), logits[i], 0.0});
+    choices_.push_back({static_cast<TokenId>(i), logit, 0.0});
     if (count < logits.size()) std::push_heap(choices_.begin(), choices_.end(), likelier);
   }
   std::sort(choices_.begin(), choices_.end(), likelier);

@@ -16,7 +16,7 @@ enum class Stage : std::uint8_t {
   kAttend,    // scores, softmax, values
   kOutput,    // attention output, with its digits
   kGateUp,    // gate and up
-  kActivate,  // silu(gate) · up
+  kActivate,  // activation(gate) · up
   kDown,      // down, with its digits
   kHead,      // logits
   kSample,    // choosing the next token

@@ -15,7 +15,8 @@ class ThreadTeam {
   void serve(std::size_t index);
 
   // Leader only: task(part) for all parts below `parts`, part 0 on this thread; returns when all
-  // are done. REQUIRES: at most as many parts as the team has members; tasks do not throw.
+  // are done. REQUIRES: one part or more, at most as many as the team has members; tasks do not
+  // throw.
   void run(std::size_t parts, const std::function<void(std::size_t)>& task);
 
   // Leader only: serve() returns on every worker.

@@ -103,7 +103,7 @@ void Transformer::finish_attention(std::size_t layer, std::span<const Segment> s
   const Hyperparameters& h = model_.parameters();
   const std::size_t tokens = projections.query.size() / h.query_dim();
   place_tokens(layer, segments, tokens);
-  attend(layer, projections);
+  attend(layer, segments, projections);
   const StageClock clock(stage_times_, Stage::kOutput);
   quantise(tokens, mixed_.data(), h.query_dim(), model_.layer(layer).attention_sub_norm,
            activations_);

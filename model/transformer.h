@@ -151,7 +151,8 @@ class Transformer {
   void place_tokens(std::size_t layer, std::span<const Segment> segments, std::size_t tokens);
   void rotate_and_store(std::size_t layer, std::size_t token, std::size_t kv_head,
                         AttentionProjections& projections) const;
-  void attend(std::size_t layer, AttentionProjections& projections);
+  void attend(std::size_t layer, std::span<const Segment> segments,
+              AttentionProjections& projections);
   void attend_run(const TokenRun& run, std::size_t kv_head, const AttentionProjections& projections,
                   AttentionScratch& scratch);
   void add_to_residual(std::size_t tokens, const float* delta, float* x) const;

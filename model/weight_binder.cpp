@@ -136,11 +136,9 @@ Result<const std::uint8_t*> WeightBinder::data(const GgufTensor& tensor) {
 
 void WeightBinder::warn_of_i2_s() {
   if (!warnings_.empty()) return;
-  std::string names;
-  for (const kernels::I2sLayoutInfo& info : kernels::kI2sLayouts)
-    names.append(names.empty() ? "" : ", ").append(info.name);
   warnings_.push_back(file_.path() + ": nothing in the file says which of the I2_S layouts (" +
-                      names + ") it uses; read as " + std::string(kernels::kI2sLayouts[0].name) +
+                      kernels::i2s_layout_names() + ") it uses; read as " +
+                      std::string(kernels::kI2sLayouts[0].name) +
                       ". If it answers with noise, choose another one.");
 }
 

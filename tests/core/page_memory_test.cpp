@@ -1,11 +1,14 @@
 #include "core/page_memory.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include "tests/support/temp_dir.h"
 
 namespace bankai {
 namespace {
@@ -66,10 +69,19 @@ TEST(PageMemory, AnotherSizeOrNameIsAnError) {
   const auto wrong_size = PageMemory::map(memory->name(), kBytes + 1);
   ASSERT_FALSE(wrong_size.ok());
   EXPECT_EQ(wrong_size.error().code, ErrorCode::kBadInput);
+  const auto another = PageMemory::map(memory->name() + "1", kBytes);
+  ASSERT_FALSE(another.ok());
+  EXPECT_EQ(another.error().code, ErrorCode::kBadInput);
   const auto missing = PageMemory::map("/proc/self/fd/99999", 1);
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, ErrorCode::kIo);
   EXPECT_FALSE(PageMemory::allocate(std::size_t{1} << 62U).ok());
+  const testing::TempDir folder;
+  const std::string pipe = folder.path("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const auto not_memory = PageMemory::map(pipe, 1);  // returns, although nobody writes
+  ASSERT_FALSE(not_memory.ok());
+  EXPECT_EQ(not_memory.error().code, ErrorCode::kBadInput);
 }
 
 }  // namespace

@@ -152,6 +152,35 @@ TEST(Matmul, TablesSlicesAndTokenRangesAgreeBitForBit) {
   }
 }
 
+// Some tokens of a8 need two planes of digits: whether all of a call are multiplied with both, or
+// these alone once more, gives the same.
+TEST(Matmul, WideTokensAmongManyAgreeBitForBit) {
+  constexpr std::size_t kMany = 21;
+  Draws draws(36);
+  const Weights w = make_weights(draws, TensorType::kQ1_0);
+  const Multiplied weights(w.rows);
+  for (const std::vector<std::size_t>& wide :
+       {std::vector<std::size_t>{4}, {4, 19, 20}, {5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}) {
+    for_each_supported_table([&](const KernelTable& table) {
+      ActivationBlock block;
+      block.resize(ActivationMode::kA8, kMany, kCols);
+      for (std::size_t t = 0; t < kMany; ++t) {
+        std::vector<float> x = draws.ordinary(kCols);
+        const bool is_wide = std::find(wide.begin(), wide.end(), t) != wide.end();
+        if (is_wide) x[200] = 500.0F;
+        block.set_token(table, t, x.data());
+        ASSERT_EQ(block.is_wide(t), is_wide);
+      }
+      constexpr std::size_t kFirst = 3;
+      std::vector<float> together((kMany - kFirst) * kRows);
+      const std::size_t format = static_cast<std::size_t>(weights.panels().format);
+      all_kernels().front()->gemm[format](weights.panels(), block.integers(kFirst, kMany - kFirst),
+                                          together.data(), kRows);
+      expect_same_bits(weights.product(table, block, kFirst, kMany - kFirst), together, "tokens");
+    });
+  }
+}
+
 TEST(Matmul, WidensEveryTypeByItsDefinition) {
   std::vector<float> out(128);
   std::uint8_t q1[18] = {0x00, 0x40, 0x01, 0x80};  // 2.0; bits 0 and 15 set

@@ -109,6 +109,18 @@ TEST(Sampler, TopKTakesTheLowestIdsAmongEquals) {
   EXPECT_EQ(counts.rbegin()->first, 2);
 }
 
+TEST(Sampler, LogitsThatAreNoNumbersAreNotDrawn) {
+  std::vector<float> logits = random_logits(1000, 3);
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    if (i % 3 != 0) logits[i] = std::numeric_limits<float>::quiet_NaN();
+  SamplingOptions options = open_options();
+  for (const std::size_t k : {0U, 5U}) {
+    options.top_k = k;
+    for (const auto& [token, count] : draw(options, logits, 500)) EXPECT_EQ(token % 3, 0) << k;
+    EXPECT_EQ(draw(options, std::vector<float>(50, logits[1]), 1).size(), 1U);
+  }
+}
+
 TEST(Sampler, TopPKeepsTheTokenThatCrossesIt) {
   // Probabilities 0.5, 0.25, 0.125, 0.125.
   const auto logit = [](double p) { return static_cast<float>(std::log(p)); };

@@ -35,7 +35,7 @@ void add_scaling(GgufBuilder& builder, const char* type, float factor) {
 
 // Every freedom that the format leaves, in shapes where a wrong stride shows.
 std::vector<SmallShape> odd_shapes() {
-  std::vector<SmallShape> shapes(11);
+  std::vector<SmallShape> shapes(12);
   shapes[0].name = "one layer, tied, a head per key";
   shapes[0].num_layers = 1;
   shapes[0].tied = true;
@@ -79,6 +79,9 @@ std::vector<SmallShape> odd_shapes() {
   shapes[10].name = "a mixture";
   shapes[10].types = {TensorType::kQ1_0, TensorType::kF16, TensorType::kQ8_0, TensorType::kBF16,
                       TensorType::kQ1_0, TensorType::kF32, TensorType::kQ8_0};
+  shapes[11].name = "sixteen heads per key: each token attends on its own";
+  shapes[11].num_heads = 16;
+  shapes[11].head_dim = 16;
   for (std::size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = i;
   return shapes;
 }

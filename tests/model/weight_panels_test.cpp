@@ -97,5 +97,17 @@ TEST(WeightPanels, OfAnotherModelAreRefused) {
   EXPECT_EQ(guest.error().code, ErrorCode::kBadInput);
 }
 
+TEST(WeightPanels, ADamagedNameIsAnErrorThatNamesItAndTheModel) {
+  const std::string path = data_path("demo/bankai-demo-5m.gguf");
+  const auto owner = Model::load(path, {.share = true}).value();
+  for (const std::string& name : {owner->panels_name() + "9", std::string("/nowhere"), path}) {
+    const auto guest = Model::load(path, {.panels_name = name});
+    ASSERT_FALSE(guest.ok()) << name;
+    EXPECT_EQ(guest.error().code, name == "/nowhere" ? ErrorCode::kIo : ErrorCode::kBadInput);
+    EXPECT_TRUE(guest.error().message.starts_with(path + ": " + name + ": "))
+        << guest.error().message;
+  }
+}
+
 }  // namespace
 }  // namespace bankai::model
