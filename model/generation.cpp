@@ -99,7 +99,7 @@ std::vector<TokenId> generate(Transformer& transformer, const Replacements& repl
                               const std::function<bool(TokenId)>& on_token) {
   const Model& model = transformer.model();
   KvCache cache(model.parameters(), transformer.options().kv);
-  Sampler sampler(sampling);
+  Sampler sampler(transformer.table(), sampling);
   std::vector<float> row;
   std::vector<float> logits(model.parameters().vocabulary);
   std::vector<TokenId> generated;

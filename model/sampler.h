@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/counter_rng.h"
+#include "kernels/kernel_table.h"
 #include "model/tokenizer.h"
 
 namespace bankai::model {
@@ -22,24 +23,32 @@ struct SamplingOptions {
 TokenId greedy_token(std::span<const float> logits);
 
 // Filters act in the order top-k, top-p, min-p, then the temperature is applied and a token drawn.
-// The draw is a function of (seed, step) and the logits alone.
+// The draw is a function of (seed, step) and the logits alone. NaN counts as the least likely.
 class Sampler {
  public:
-  explicit Sampler(const SamplingOptions& options) : options_(options), rng_(options.seed) {}
+  Sampler(const kernels::KernelTable& table, const SamplingOptions& options)
+      : table_(table), options_(options), rng_(options.seed) {}
   TokenId sample(std::span<const float> logits, std::uint64_t step);
 
  private:
   struct Choice {
     TokenId token;
     float logit;
-    double weight;
+    float weight;  // relative to the likeliest
   };
 
-  void collect_likeliest(std::span<const float> logits);
+  void keep_of_top_k(std::span<const float> logits);
+  void keep_of_all(std::span<const float> logits);
+  void collect_likeliest(std::span<const float> logits, std::size_t count);
+  double weigh(double temperature);
+  bool keep_top_p(double total);
 
+  const kernels::KernelTable& table_;
   SamplingOptions options_;
   CounterRng rng_;
+  float largest_ = 0.0F;  // logit
   std::vector<Choice> choices_;
+  std::vector<float> weights_;  // scratch of weigh
 };
 
 }  // namespace bankai::model

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "core/counter_rng.h"
+#include "kernels/dispatch.h"
+#include "tests/model/forward_checks.h"
 
 namespace bankai::model {
 namespace {
@@ -27,7 +29,7 @@ std::vector<float> random_logits(std::size_t count, std::uint64_t seed) {
 
 std::map<TokenId, std::size_t> draw(const SamplingOptions& options,
                                     const std::vector<float>& logits, std::size_t draws) {
-  Sampler sampler(options);
+  Sampler sampler(best_kernels(), options);
   std::map<TokenId, std::size_t> counts;
   for (std::size_t step = 0; step < draws; ++step) ++counts[sampler.sample(logits, step)];
   return counts;
@@ -42,7 +44,7 @@ TEST(Sampler, GreedyTakesTheLikeliestAndTheLowestIdAmongEquals) {
     const std::vector<float> logits = random_logits(300, seed);
     const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
     EXPECT_EQ(greedy_token(logits), best);
-    EXPECT_EQ(Sampler(options).sample(logits, seed), best);
+    EXPECT_EQ(Sampler(best_kernels(), options).sample(logits, seed), best);
   }
 }
 
@@ -69,15 +71,15 @@ TEST(Sampler, IsAFunctionOfSeedStepAndLogits) {
   const std::vector<float> logits = random_logits(100, 1);
   SamplingOptions options = open_options();
   options.temperature = 5.0;
-  Sampler first(options);
-  Sampler second(options);
+  Sampler first(best_kernels(), options);
+  Sampler second(best_kernels(), options);
   std::vector<TokenId> forward, backward;
   for (std::uint64_t step = 0; step < 50; ++step) forward.push_back(first.sample(logits, step));
   for (std::uint64_t step = 50; step-- > 0;) backward.push_back(second.sample(logits, step));
   std::reverse(backward.begin(), backward.end());
   EXPECT_EQ(forward, backward);
   options.seed = 2;
-  Sampler other(options);
+  Sampler other(best_kernels(), options);
   std::vector<TokenId> different;
   for (std::uint64_t step = 0; step < 50; ++step) different.push_back(other.sample(logits, step));
   EXPECT_NE(forward, different);
@@ -114,6 +116,7 @@ TEST(Sampler, LogitsThatAreNoNumbersAreNotDrawn) {
   for (std::size_t i = 0; i < logits.size(); ++i)
     if (i % 3 != 0) logits[i] = std::numeric_limits<float>::quiet_NaN();
   SamplingOptions options = open_options();
+  EXPECT_EQ(greedy_token(std::vector<float>{logits[1], -2.0F, -1.0F}), 2);
   for (const std::size_t k : {0U, 5U}) {
     options.top_k = k;
     for (const auto& [token, count] : draw(options, logits, 500)) EXPECT_EQ(token % 3, 0) << k;
@@ -156,9 +159,49 @@ TEST(Sampler, MinPIsRelativeToTheLikeliestAndComesBeforeTheTemperature) {
   }
 }
 
+// More tokens than are looked at first: a few likely ones, and flat.
+TEST(Sampler, TopPOfALargeVocabularyIsThatOfSortingAllOfIt) {
+  for (const double spread : {30.0, 0.01}) {
+    std::vector<float> logits = random_logits(20000, 5);
+    for (float& logit : logits)
+      logit = static_cast<float>(spread / 8.0 * static_cast<double>(logit));
+    std::vector<double> weights;
+    for (const float logit : logits) weights.push_back(std::exp(static_cast<double>(logit)));
+    const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+    std::sort(weights.rbegin(), weights.rend());
+    std::size_t kept = 0;
+    for (double mass = 0.0; mass < 0.5 * total; ++kept) mass += weights[kept];
+    SamplingOptions options = open_options();
+    options.top_p = 0.5;
+    options.temperature = 50.0;
+    const double least = std::log(weights[kept - 1]) - 1e-5;
+    std::size_t seen_low = 0;
+    for (const auto& [token, count] : draw(options, logits, 300)) {
+      const auto logit = static_cast<double>(logits[static_cast<std::size_t>(token)]);
+      EXPECT_GE(logit, least) << spread;
+      seen_low += logit < std::log(weights[kept / 2]) ? 1U : 0U;
+    }
+    EXPECT_GT(seen_low, 50U) << "the lower half of those kept is drawn too";
+  }
+}
+
+TEST(Sampler, EveryTableDrawsTheSame) {
+  const std::vector<float> logits = random_logits(5000, 6);
+  for (const std::size_t k : {0U, 40U})
+    for (const double top_p : {0.9, 1.0})
+      for (std::uint64_t step = 0; step < 5; ++step) {
+        const SamplingOptions options{1.0, k, top_p, 0.01, 3};
+        const TokenId expected = Sampler(best_kernels(), options).sample(logits, step);
+        for (const kernels::KernelTable* table : kernels::all_kernels())
+          if (kernels::is_supported(*table)) {
+            EXPECT_EQ(Sampler(*table, options).sample(logits, step), expected);
+          }
+      }
+}
+
 TEST(Sampler, EveryDrawIsAToken) {
   SamplingOptions options;  // the defaults
-  Sampler sampler(options);
+  Sampler sampler(best_kernels(), options);
   const std::vector<float> wild = {std::numeric_limits<float>::lowest(), 0.0F,
                                    std::numeric_limits<float>::max(),
                                    -std::numeric_limits<float>::infinity()};
