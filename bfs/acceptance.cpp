@@ -1,6 +1,8 @@
 #include "bfs/acceptance.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -29,27 +31,53 @@ std::vector<std::size_t> prefix_sizes(std::size_t largest) {
 
 }  // namespace
 
-std::vector<CandidateId> rank_improving(const SearchContext& context,
-                                        std::span<const ScoredCandidate> scored, double current) {
-  std::vector<ScoredCandidate> improving;
-  std::copy_if(
-      scored.begin(), scored.end(), std::back_inserter(improving),
-      [&](const ScoredCandidate& candidate) { return candidate.fitness.fitness > current; });
-  std::sort(improving.begin(), improving.end(), ScoredCandidate::better);
+std::vector<CandidateId> rank_improving(const SearchContext& context, const SearchState& state) {
+  const std::array<double, 3> prices = context.flip_prices(state);
+  struct Improving {
+    double worth;
+    ScoredCandidate candidate;
+  };
+  std::vector<Improving> improving;
+  for (const ScoredCandidate& candidate : state.scored) {
+    const bool takes_back = std::find(state.accepted.begin(), state.accepted.end(), candidate.id) !=
+                            state.accepted.end();
+    const double penalty = context.options().flip_penalty;
+    const double gain =
+        candidate.fitness.fitness - state.fitness.fitness + (takes_back ? penalty : -penalty);
+    const auto kind = static_cast<std::size_t>(context.space().flip(candidate.id).kind);
+    if (gain > 0.0) improving.push_back({gain / prices[kind], candidate});
+  }
+  std::sort(improving.begin(), improving.end(), [](const Improving& a, const Improving& b) {
+    return a.worth != b.worth ? a.worth > b.worth
+                              : ScoredCandidate::better(a.candidate, b.candidate);
+  });
   std::set<Unit> taken;
   std::vector<CandidateId> ids;
-  for (const ScoredCandidate& candidate : improving)
-    if (taken.insert(unit_of(context.space().flip(candidate.id))).second)
-      ids.push_back(candidate.id);
+  for (const Improving& entry : improving)
+    if (taken.insert(unit_of(context.space().flip(entry.candidate.id))).second)
+      ids.push_back(entry.candidate.id);
   return ids;
+}
+
+Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
+                       SearchState& state) {
+  const std::size_t chunk = context.candidates_per_chunk(ids.size());
+  while (state.scored.size() < ids.size()) {
+    const std::span<const CandidateId> rest = ids.subspan(state.scored.size());
+    BANKAI_ASSIGN_OR_RETURN(const auto results,
+                            context.score(rest.first(std::min(chunk, rest.size())), state));
+    state.scored.insert(state.scored.end(), results.begin(), results.end());
+    context.hooks().on_progress(
+        state, static_cast<double>(state.scored.size()) / static_cast<double>(ids.size()));
+    context.hooks().on_checkpoint(state);
+  }
+  return {};
 }
 
 Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
                                 SearchState& state) {
   const auto fits = [&](std::size_t count) {
-    std::vector<CandidateId> ids = state.accepted;
-    ids.insert(ids.end(), ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(count));
-    return context.within_budget(ids);
+    return context.within_budget(toggled(state.accepted, ranked.first(count)));
   };
   std::size_t largest = ranked.size();
   if (!fits(largest)) {  // the encoded size grows with the number of flips, so halving finds the
@@ -66,14 +94,28 @@ Result<bool> accept_best_prefix(SearchContext& context, std::span<const Candidat
     sets.emplace_back(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(size));
   if (sets.empty()) return false;
   BANKAI_ASSIGN_OR_RETURN(const std::vector<Fitness> fitness, context.score_sets(sets, state));
-  const auto best = static_cast<std::size_t>(
-      std::max_element(fitness.begin(), fitness.end(),
-                       [](const Fitness& a, const Fitness& b) { return a.fitness < b.fitness; }) -
-      fitness.begin());
-  if (!(fitness[best].fitness > state.fitness.fitness + context.options().min_gain)) return false;
-  state.accepted.insert(state.accepted.end(), sets[best].begin(), sets[best].end());
-  state.fitness = fitness[best];
-  return true;
+  const double penalty = context.options().flip_penalty;
+  const auto net = [&](double value, std::size_t flips) {
+    return value - penalty * static_cast<double>(flips);
+  };
+  std::vector<double> values;
+  for (std::size_t i = 0; i < sets.size(); ++i)
+    values.push_back(net(fitness[i].fitness, toggled(state.accepted, sets[i]).size()));
+  std::vector<std::size_t> order(sets.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
+  const double needed =
+      net(state.fitness.fitness, state.accepted.size()) + context.options().min_gain;
+  for (const std::size_t i : order) {
+    if (!(values[i] > needed)) return false;
+    std::vector<CandidateId> accepted = toggled(state.accepted, sets[i]);
+    if (!context.is_acceptable(accepted, state)) continue;
+    state.accepted = std::move(accepted);
+    state.fitness = fitness[i];
+    return true;
+  }
+  return false;
 }
 
 }  // namespace bankai::bfs

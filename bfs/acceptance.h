@@ -9,14 +9,20 @@
 
 namespace bankai::bfs {
 
-// The candidates that improve on `current` fitness, best first, without those that touch the same
-// hidden unit (a gate and an up row of equal index act on one) as a better one.
-std::vector<CandidateId> rank_improving(const SearchContext& context,
-                                        std::span<const ScoredCandidate> scored, double current);
+// The candidates of state.scored that improve on the state by more than the penalty of a flip, by
+// gain for their price, without those that touch the same hidden unit (a gate and an up row of
+// equal index act on one) as a better one.
+std::vector<CandidateId> rank_improving(const SearchContext& context, const SearchState& state);
 
-// Collective. Tries `state.accepted` plus the first 1, 2, 3, 4, 6, 8, 12, 16 … of `ranked` (as far
-// as the budgets allow) and appends the best number if it gains more than min_gain. True if
-// anything was accepted.
+// Collective. Scores `ids`, ascending, into state.scored in chunks, each followed by a checkpoint;
+// goes on after those that are there already.
+Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
+                       SearchState& state);
+
+// Collective. Tries the state with the first 1, 2, 3, 4, 6, 8, 12, 16 … of `ranked` flipped, as far
+// as the budgets allow, and accepts the number that has the highest fitness less the penalty of its
+// flips, if that gains more than min_gain and SearchContext::is_acceptable. True if anything was
+// accepted.
 Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
                                 SearchState& state);
 

@@ -2,17 +2,30 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace bankai::bfs {
 namespace {
 
-constexpr std::array<std::string_view, 3> kGranularityNames = {"row", "group", "bit"};
+using patch::FlipKind;
 
-std::uint64_t candidates_per_row(const BitMatrixView& matrix, Granularity granularity) {
+constexpr std::array<std::string_view, 4> kGranularityNames = {"row", "group", "bit", "mixed"};
+
+bool has_kind(Granularity granularity, FlipKind kind, const BitMatrixView& matrix) {
   switch (granularity) {
-    case Granularity::kRow: return 1;
-    case Granularity::kGroup: return matrix.groups_per_row();
-    case Granularity::kBit: return matrix.cols();
+    case Granularity::kRow: return kind == FlipKind::kRow;
+    case Granularity::kGroup: return kind == FlipKind::kGroup;
+    case Granularity::kBit: return kind == FlipKind::kBit;
+    case Granularity::kMixed: return kind != FlipKind::kGroup || matrix.groups_per_row() > 1;
+  }
+  return false;
+}
+
+std::uint64_t flips_per_row(const BitMatrixView& matrix, FlipKind kind) {
+  switch (kind) {
+    case FlipKind::kRow: return 1;
+    case FlipKind::kGroup: return matrix.groups_per_row();
+    case FlipKind::kBit: return matrix.cols();
   }
   return 1;
 }
@@ -33,36 +46,71 @@ CandidateSpace::CandidateSpace(const model::Model& model, std::span<const Tensor
                                Granularity granularity)
     : tensors_(tensors.begin(), tensors.end()), first_{0}, granularity_(granularity) {
   std::sort(tensors_.begin(), tensors_.end());
-  for (const TensorAddress address : tensors_) {
-    const std::optional<BitMatrixView> matrix = model.bit_matrix(address);
+  for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
+    const std::optional<BitMatrixView> matrix = model.bit_matrix(tensors_[tensor]);
     BANKAI_CHECK(matrix.has_value(), "a searched tensor without one-bit weights");
-    per_row_.push_back(candidates_per_row(*matrix, granularity));
-    first_.push_back(first_.back() + matrix->rows() * per_row_.back());
+    CandidateId next = first_.back();
+    for (const FlipKind kind : {FlipKind::kRow, FlipKind::kGroup, FlipKind::kBit}) {
+      if (!has_kind(granularity, kind, *matrix)) continue;
+      blocks_.push_back({tensor, kind, matrix->rows(), flips_per_row(*matrix, kind), next});
+      next += blocks_.back().count();
+    }
+    first_.push_back(next);
   }
 }
 
 patch::Flip CandidateSpace::flip(CandidateId id) const {
   BANKAI_CHECK(id < size(), "no such candidate");
-  const auto next = std::upper_bound(first_.begin(), first_.end(), id);
-  const auto tensor = static_cast<std::size_t>(next - first_.begin()) - 1;
-  const std::uint64_t within = id - first_[tensor];
-  const auto row = static_cast<std::uint32_t>(within / per_row_[tensor]);
-  const auto index = static_cast<std::uint32_t>(within % per_row_[tensor]);
-  switch (granularity_) {
-    case Granularity::kRow: return patch::row_flip(tensors_[tensor], row);
-    case Granularity::kGroup: return patch::group_flip(tensors_[tensor], row, index);
-    case Granularity::kBit: return patch::bit_flip(tensors_[tensor], row, index);
-  }
-  return {};
+  const auto next =
+      std::upper_bound(blocks_.begin(), blocks_.end(), id,
+                       [](CandidateId wanted, const Block& block) { return wanted < block.first; });
+  const Block& block = *(next - 1);
+  const std::uint64_t within = id - block.first;
+  return {tensors_[block.tensor], static_cast<std::uint32_t>(within / block.per_row), block.kind,
+          static_cast<std::uint32_t>(within % block.per_row)};
+}
+
+CandidateId CandidateSpace::id_of(const patch::Flip& flip) const {
+  const auto tensor = std::lower_bound(tensors_.begin(), tensors_.end(), flip.tensor);
+  BANKAI_CHECK(tensor != tensors_.end() && *tensor == flip.tensor, "a flip of another tensor");
+  const Block* block = find_block(static_cast<std::size_t>(tensor - tensors_.begin()), flip.kind);
+  BANKAI_CHECK(block != nullptr && flip.row < block->rows && flip.index < block->per_row,
+               "a flip outside the space");
+  return block->first + flip.row * block->per_row + flip.index;
+}
+
+const CandidateSpace::Block* CandidateSpace::find_block(std::size_t tensor, FlipKind kind) const {
+  const auto wanted = std::pair(tensor, kind);
+  const auto block = std::lower_bound(blocks_.begin(), blocks_.end(), wanted,
+                                      [](const Block& candidate, const auto& target) {
+                                        return std::pair(candidate.tensor, candidate.kind) < target;
+                                      });
+  if (block == blocks_.end() || std::pair(block->tensor, block->kind) != wanted) return nullptr;
+  return &*block;
+}
+
+CandidateId CandidateSpace::first(std::size_t tensor, FlipKind kind) const {
+  const Block* block = find_block(tensor, kind);
+  return block == nullptr ? first_[tensor] : block->first;
+}
+
+std::uint64_t CandidateSpace::count(std::size_t tensor, FlipKind kind) const {
+  const Block* block = find_block(tensor, kind);
+  return block == nullptr ? 0 : block->count();
+}
+
+std::uint64_t CandidateSpace::count_per_row(std::size_t tensor, FlipKind kind) const {
+  const Block* block = find_block(tensor, kind);
+  return block == nullptr ? 0 : block->per_row;
 }
 
 CandidateId CandidateSpace::candidate_in_row(std::uint64_t row, double where) const {
-  for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
-    const std::uint64_t rows = (first_[tensor + 1] - first_[tensor]) / per_row_[tensor];
-    if (row < rows)
-      return first_[tensor] + row * per_row_[tensor] +
-             static_cast<std::uint64_t>(where * static_cast<double>(per_row_[tensor]));
-    row -= rows;
+  BANKAI_CHECK(granularity_ != Granularity::kMixed, "rows have candidates of several kinds");
+  for (const Block& block : blocks_) {
+    if (row < block.rows)
+      return block.first + row * block.per_row +
+             static_cast<std::uint64_t>(where * static_cast<double>(block.per_row));
+    row -= block.rows;
   }
   BANKAI_CHECK(false, "no such row");
   return 0;

@@ -1,6 +1,8 @@
 #include "bfs/checkpoint.h"
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "core/byte_reader.h"
 #include "core/byte_writer.h"
@@ -9,7 +11,7 @@
 namespace bankai::bfs {
 namespace {
 
-constexpr std::string_view kMagic = "BKSTATE1";
+constexpr std::string_view kMagic = "BKSTATE2";
 
 // Calls visit on every field in file order: the one description of the layout, for both directions.
 template <typename State, typename Visitor>
@@ -19,15 +21,18 @@ void visit_fields(State& state, Visitor&& visit) {
   visit(state.finished);
   visit(state.draws);
   visit(state.screened_out);
+  visit(state.stalled);
   visit(state.work);
   visit(state.seconds);
   visit(state.held_out_gain);
   visit(state.best_held_out);
-  visit(state.best_accepted);
   visit(state.rounds_without_gain);
   visit(state.accepted);
+  visit(state.best_accepted);
   visit(state.scored);
   visit(state.ranking);
+  visit(state.population);
+  visit(state.front);
 }
 
 struct Writer {
@@ -44,6 +49,16 @@ struct Writer {
   void operator()(const ScoredCandidate& candidate) {
     bytes.write(candidate.id);
     (*this)(candidate.fitness);
+  }
+  void operator()(const Individual& individual) {
+    (*this)(individual.ids);
+    (*this)(individual.fitness);
+  }
+  void operator()(const ParetoPoint& point) {
+    (*this)(point.round);
+    (*this)(point.flips);
+    (*this)(point.patch_bytes);
+    (*this)(point.gains);
   }
   template <typename T>
   void operator()(const std::vector<T>& values) {
@@ -76,6 +91,22 @@ struct Reader {
   void operator()(ScoredCandidate& candidate) {
     read_id(candidate.id);
     (*this)(candidate.fitness);
+  }
+  void operator()(Individual& individual) {
+    (*this)(individual.ids);
+    (*this)(individual.fitness);
+    const auto unordered = std::adjacent_find(individual.ids.begin(), individual.ids.end(),
+                                              std::greater_equal<CandidateId>());
+    if (status.ok() && unordered != individual.ids.end())
+      status = make_error(ErrorCode::kBadInput, "candidate %llu stands before %llu in a population",
+                          static_cast<unsigned long long>(unordered[0]),
+                          static_cast<unsigned long long>(unordered[1]));
+  }
+  void operator()(ParetoPoint& point) {
+    (*this)(point.round);
+    (*this)(point.flips);
+    (*this)(point.patch_bytes);
+    (*this)(point.gains);
   }
   template <typename T>
   void operator()(std::vector<T>& values) {
@@ -143,7 +174,6 @@ Result<SearchState> decode_checkpoint(std::span<const std::byte> bytes, const Sh
   visit_fields(state, reader);
   if (!reader.status.ok()) return damaged(reader.status.error().message);
   if (reader.bytes.remaining() != 0) return damaged("bytes follow its end");
-  if (state.best_accepted > state.accepted.size()) return damaged("more flips kept than accepted");
   return state;
 }
 

@@ -1,64 +1,57 @@
 #include "bfs/evaluator.h"
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 
-#include "bfs/overlay.h"
+#include "model/parallel.h"
 
 namespace bankai::bfs {
 namespace {
 
-constexpr std::size_t kBlockFloats = std::size_t{1}
-                                     << 23U;  // of the widest activation in a block (32 MiB)
+// Floats of the widest activation in a block: some threads' blocks should stay in the cache
+// together, and a block of few tokens cannot keep the products busy.
+constexpr std::size_t kBlockFloats = std::size_t{1} << 17U;
+constexpr std::size_t kLeastBlockTokens = 128;
+constexpr std::size_t kMostBlockTokens = 1024;
 
-void append_rows(std::vector<float>& out, const std::vector<float>& from, std::size_t first_row,
-                 std::size_t num_rows, std::size_t width) {
-  const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first_row * width);
-  out.insert(out.end(), begin, begin + static_cast<std::ptrdiff_t>(num_rows * width));
+constexpr std::size_t kBatch = 64;  // candidates whose columns are in memory at the same time
+constexpr std::size_t kBlocksPerThread = 4;  // fewer are done by all threads together
+
+std::vector<std::uint32_t> all_sequences(const Objective& objective) {
+  std::vector<std::uint32_t> all(objective.sequences.size());
+  std::iota(all.begin(), all.end(), 0U);
+  return all;
 }
 
-// Column `col` of the last rows of `out` (…, width) takes the values of `column` from `first` on.
-void set_column(std::vector<float>& out, std::size_t width, std::size_t col,
-                const std::vector<float>& column, std::size_t first, std::size_t num_rows) {
-  float* rows = out.data() + out.size() - num_rows * width;
-  for (std::size_t i = 0; i < num_rows; ++i) rows[i * width + col] = column[first + i];
+std::size_t block_tokens(const model::Hyperparameters& h) {
+  return std::clamp(kBlockFloats / h.feed_forward, kLeastBlockTokens, kMostBlockTokens);
 }
 
 }  // namespace
-
-HalfLayer half_layer_of(TensorAddress tensor) {
-  BANKAI_CHECK(tensor.projection < Projection::kEmbedding, "flips are searched inside layers only");
-  return {tensor.layer, tensor.projection <= Projection::kDown};
-}
 
 Evaluator::Evaluator(model::Transformer& transformer, const Objective& objective,
                      std::span<const TensorAddress> searched)
     : transformer_(transformer),
       objective_(objective),
-      scorer_(transformer, objective),
-      all_sequences_(objective.sequences.size()) {
-  std::iota(all_sequences_.begin(), all_sequences_.end(), 0U);
-  for (const std::vector<model::TokenId>& sequence : objective.sequences) {
-    first_token_.push_back(num_tokens_);
-    num_tokens_ += sequence.size();
+      term_scorer_(transformer.table(), objective),
+      chunk_tokens_(block_tokens(transformer.model().parameters())),
+      order_(evaluation_order(objective, all_sequences(objective))),
+      tree_(objective.sequences, order_),
+      chunks_(make_chunks(objective, tree_, order_, chunk_tokens_)),
+      shared_runner_(transformer),
+      trace_(shared_runner_, tree_, chunks_) {
+  const model::ForwardOptions& options = transformer.options();
+  for (int i = 0; options.threads > 1 && i < options.threads; ++i) {
+    own_transformers_.push_back(std::make_unique<model::Transformer>(
+        transformer.model(), transformer.table(),
+        model::ForwardOptions{options.activations, options.kv, 1}));
+    own_runners_.push_back(std::make_unique<BlockRunner>(*own_transformers_.back()));
   }
-  const model::Hyperparameters& h = transformer.model().parameters();
-  block_tokens_ = std::clamp<std::size_t>(kBlockFloats / h.feed_forward, 256, 4096);
+  const std::size_t width = transformer.model().parameters().embedding;
   for (const TensorAddress tensor : searched)
-    inputs_.try_emplace(half_layer_of(tensor), num_tokens_ * h.embedding, 0.0F);
+    inputs_.try_emplace(half_layer_of(tensor), tree_.num_nodes() * width, 0.0F);
   base_scores_ = run_all({}, Pass::kReference, {});
-}
-
-void Evaluator::Block::clear() {
-  tokens = 0;
-  segments.clear();
-  members.clear();
-  local.clear();
-  x.clear();
-  hidden.clear();
-  attention.query.clear();
-  attention.key.clear();
-  attention.value.clear();
 }
 
 std::vector<double> Evaluator::evaluate_overlay(const model::RowOverlay& overlay) {
@@ -71,249 +64,194 @@ std::vector<double> Evaluator::evaluate_overlay(const model::RowOverlay& overlay
 
 std::vector<double> Evaluator::set_state(model::RowOverlay overlay) {
   state_ = std::move(overlay);
-  trace_.valid = false;
+  trace_.forget();
   return run_all(state_, Pass::kState, {});
+}
+
+// Calls body(i, runner) for i < count, with a runner that no other call uses at that time.
+void Evaluator::for_each_block(std::size_t count,
+                               const std::function<void(std::size_t, BlockRunner&)>& body) {
+  const std::size_t threads = own_runners_.size();
+  model::with_threads_at_hand(transformer_.options().threads, [&] {
+    if (count < kBlocksPerThread * threads || threads == 0) {
+      for (std::size_t i = 0; i < count; ++i) body(i, shared_runner_);
+      return;
+    }
+    std::atomic<std::size_t> next = 0;
+    model::parallel_for(transformer_.options().threads, threads, [&](IndexRange range) {
+      for (std::size_t i = next++; i < count; i = next++) body(i, *own_runners_[range.begin]);
+    });
+  });
 }
 
 // All sequences through the half-layers from `from` on; at {0, attention} from the embedding.
 std::vector<double> Evaluator::run_all(const model::RowOverlay& overlay, Pass pass,
                                        HalfLayer from) {
-  const model::Hyperparameters& h = transformer_.model().parameters();
-  const model::Replacements replacements{&overlay, {}};
   std::vector<double> values(objective_.terms.size());
-  for (std::uint32_t next = 0; next < objective_.sequences.size();) {
-    block_.clear();
-    const std::size_t first_token = first_token_[next];
-    std::vector<model::TokenId> inputs;
-    for (; next < objective_.sequences.size(); ++next) {
-      const std::vector<model::TokenId>& sequence = objective_.sequences[next];
-      if (!inputs.empty() && inputs.size() + sequence.size() > block_tokens_) break;
-      block_.members.push_back({next, inputs.size(), values.data()});
-      block_.segments.push_back({inputs.size(), sequence.size(), nullptr, 0});
-      inputs.insert(inputs.end(), sequence.begin(), sequence.end());
-    }
-    block_.tokens = inputs.size();
-    if (from == HalfLayer{}) {
-      block_.x.resize(inputs.size() * h.embedding);
-      transformer_.embed(inputs, replacements, block_.x.data());
-    } else {
-      append_rows(block_.x, inputs_.at(from), first_token, inputs.size(), h.embedding);
-    }
-    for (std::uint32_t layer = from.layer; layer < h.num_layers; ++layer) {
-      if (from != HalfLayer{layer, true}) {
-        if (pass != Pass::kPlain) remember({layer, false}, first_token);
-        transformer_.project_attention(layer, block_.tokens, block_.x.data(), replacements,
-                                       block_.attention);
-        transformer_.finish_attention(layer, block_.segments, block_.attention, replacements,
-                                      block_.x.data());
-      }
-      if (pass != Pass::kPlain) remember({layer, true}, first_token);
-      if (layer + 1 == h.num_layers) keep_scored_rows();
-      run_ffn(layer, replacements);
-    }
-    if (pass == Pass::kReference) scorer_.record_reference(block_.x.data(), block_.members);
-    scorer_.score(block_.x.data(), block_.members, replacements);
-  }
-  return scorer_.item_scores(values);
+  for_each_block(chunks_.size(), [&](std::size_t i, BlockRunner& runner) {
+    run_chunk(chunks_[i], runner, overlay, pass, from, values.data());
+  });
+  return term_scorer_.item_scores(values);
 }
 
-// Keeps the block's residual rows for candidates that enter at `place`.
-void Evaluator::remember(HalfLayer place, std::size_t first_token) {
+void Evaluator::run_chunk(const Chunk& chunk, BlockRunner& runner, const model::RowOverlay& overlay,
+                          Pass pass, HalfLayer from, double* values) {
+  const model::Hyperparameters& h = transformer_.model().parameters();
+  runner.begin(chunk, 1, overlay,
+               from == HalfLayer{static_cast<std::uint32_t>(h.num_layers - 1), true});
+  const std::span<const std::uint32_t> nodes = runner.nodes();
+  std::vector<float>& x = runner.x();
+  x.resize(nodes.size() * h.embedding);
+  if (from == HalfLayer{}) {
+    std::vector<model::TokenId> tokens;
+    for (const std::uint32_t node : nodes) tokens.push_back(tree_.token(node));
+    runner.transformer().embed(tokens, {&overlay, {}}, x.data());
+  } else {
+    const std::vector<float>& inputs = inputs_.at(from);
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      std::copy_n(inputs.data() + nodes[i] * h.embedding, h.embedding, x.data() + i * h.embedding);
+  }
+  for (std::uint32_t layer = from.layer; layer < h.num_layers; ++layer) {
+    for (const HalfLayer place : {HalfLayer{layer, false}, HalfLayer{layer, true}}) {
+      if (place < from) continue;
+      if (pass != Pass::kPlain) remember(place, chunk, runner);
+      runner.run(place);
+    }
+  }
+  if (pass == Pass::kReference) runner.record_reference(term_scorer_);
+  runner.score(term_scorer_, {&values, 1});
+}
+
+// Keeps the block's residual rows for candidates that enter at `place`: those that no other chunk
+// keeps.
+void Evaluator::remember(HalfLayer place, const Chunk& chunk, BlockRunner& runner) {
   const auto found = inputs_.find(place);
   if (found == inputs_.end()) return;
   const std::size_t width = transformer_.model().parameters().embedding;
-  std::copy(block_.x.begin(), block_.x.end(),
-            found->second.begin() + static_cast<std::ptrdiff_t>(first_token * width));
+  const std::span<const std::uint32_t> nodes = runner.nodes();
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (nodes[i] >= chunk.first_own_node)
+      std::copy_n(runner.x().data() + i * width, width, found->second.data() + nodes[i] * width);
 }
 
-void Evaluator::load_trace(HalfLayer place) {
-  if (trace_.valid && trace_.place == place) return;
-  const model::LayerWeights& weights = transformer_.model().layer(place.layer);
-  const model::Replacements replacements{&state_, {}};
-  const float* x = inputs_.at(place).data();
-  if (place.is_ffn) {
-    transformer_.normalise(num_tokens_, x, weights.ffn_norm, trace_.normalised);
-    transformer_.project_ffn(place.layer, num_tokens_, x, replacements, trace_.ffn);
-    ffn_ = trace_.ffn;
-    transformer_.activate_ffn(ffn_);
-    trace_.hidden = ffn_.gate;
-  } else {
-    transformer_.normalise(num_tokens_, x, weights.attention_norm, trace_.normalised);
-    transformer_.project_attention(place.layer, num_tokens_, x, replacements, trace_.attention);
-  }
-  trace_.place = place;
-  trace_.valid = true;
-}
-
-// The outputs (tokens, rows of the matrix) of a projection in the trace.
-const std::vector<float>& Evaluator::projected(Projection projection) const {
-  switch (projection) {
-    case Projection::kGate: return trace_.ffn.gate;
-    case Projection::kUp: return trace_.ffn.up;
-    case Projection::kQuery: return trace_.attention.query;
-    case Projection::kKey: return trace_.attention.key;
-    default: return trace_.attention.value;
-  }
-}
-
-Evaluator::Candidate Evaluator::prepare(const patch::Flip& flip) {
-  const model::WeightMatrix& matrix = *transformer_.model().find_matrix(flip.tensor);
-  Candidate candidate{flip, flipped_row(transformer_.model(), state_, flip), {}};
-  const Projection projection = flip.tensor.projection;
-  if (projection == Projection::kDown || projection == Projection::kOutput) return candidate;
-  const std::size_t rows = matrix.weights.rows;
-  const auto column_of = [&](Projection source) {
-    const std::vector<float>& values = projected(source);
-    std::vector<float> column(num_tokens_);
-    for (std::size_t t = 0; t < num_tokens_; ++t) column[t] = values[t * rows + flip.row];
-    return column;
-  };
-  if (flip.kind == patch::FlipKind::kRow) {  // the negated row puts out exactly the negated sum
-    candidate.column = column_of(projection);
-    for (float& value : candidate.column) value = -value;
-  } else {
-    candidate.column.resize(num_tokens_);
-    transformer_.multiply_row(matrix, candidate.bytes.data(), trace_.normalised, 0, num_tokens_,
-                              candidate.column.data(), 1);
-  }
-  if (projection != Projection::kGate && projection != Projection::kUp) return candidate;
-  // The hidden unit that the row feeds, with the flipped row on its side.
-  const bool flips_gate = projection == Projection::kGate;
-  const std::vector<float> other = column_of(flips_gate ? Projection::kUp : Projection::kGate);
-  transformer_.activate((flips_gate ? candidate.column : other).data(),
-                        (flips_gate ? other : candidate.column).data(), num_tokens_,
-                        candidate.column.data());
-  return candidate;
-}
-
-void Evaluator::add(const Candidate& candidate, std::uint32_t sequence, double* values) {
-  const model::Hyperparameters& h = transformer_.model().parameters();
-  const std::size_t first = first_token_[sequence];
-  const std::size_t count = objective_.sequences[sequence].size();
-  const std::size_t row = candidate.flip.row;
-  block_.segments.push_back({block_.tokens, count, nullptr, 0});
-  block_.members.push_back({sequence, block_.tokens, values});
-  append_rows(block_.x, inputs_.at(trace_.place), first, count, h.embedding);
-  if (trace_.place.is_ffn) {
-    append_rows(block_.hidden, trace_.hidden, first, count, h.feed_forward);
-  } else {
-    append_rows(block_.attention.query, trace_.attention.query, first, count, h.query_dim());
-    append_rows(block_.attention.key, trace_.attention.key, first, count, h.kv_dim());
-    append_rows(block_.attention.value, trace_.attention.value, first, count, h.kv_dim());
-  }
-  switch (candidate.flip.tensor.projection) {
-    case Projection::kGate:
-    case Projection::kUp:
-      set_column(block_.hidden, h.feed_forward, row, candidate.column, first, count);
-      break;
-    case Projection::kQuery:
-      set_column(block_.attention.query, h.query_dim(), row, candidate.column, first, count);
-      break;
-    case Projection::kKey:
-      set_column(block_.attention.key, h.kv_dim(), row, candidate.column, first, count);
-      break;
-    case Projection::kValue:
-      set_column(block_.attention.value, h.kv_dim(), row, candidate.column, first, count);
-      break;
-    default:
-      block_.local.push_back(
-          {candidate.flip.tensor, row, candidate.bytes.data(), block_.tokens, count});
-      break;
-  }
-  block_.tokens += count;
-}
-
-void Evaluator::run_ffn(std::size_t layer, const model::Replacements& replacements) {
-  transformer_.project_ffn(layer, block_.tokens, block_.x.data(), replacements, ffn_);
-  transformer_.activate_ffn(ffn_);
-  transformer_.finish_ffn(layer, block_.tokens, ffn_.gate.data(), replacements, block_.x.data());
-}
-
-// Above the last attention, tokens no longer see each other: only the rows that terms look at go
-// on.
-void Evaluator::keep_scored_rows() {
-  const std::vector<std::size_t> rows = scorer_.rows(block_.members);
-  const auto keep = [&](std::vector<float>& values) {
-    const std::size_t width = values.size() / block_.tokens;
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(rows[i] * width), width,
-                  values.begin() + static_cast<std::ptrdiff_t>(i * width));
-    values.resize(rows.size() * width);
-  };
-  const auto new_index = [&](std::size_t row) {
-    return static_cast<std::size_t>(std::lower_bound(rows.begin(), rows.end(), row) - rows.begin());
-  };
-  keep(block_.x);
-  if (!block_.hidden.empty()) keep(block_.hidden);
-  for (model::LocalRow& local : block_.local) {
-    const std::size_t first = new_index(local.first_token);
-    local.num_tokens = new_index(local.first_token + local.num_tokens) - first;
-    local.first_token = first;
-  }
-  block_.tokens = rows.size();
-}
-
-void Evaluator::finish_block(HalfLayer place) {
-  if (block_.tokens == 0) return;
-  const model::Replacements replacements{&state_, block_.local};
+// A block of candidates, which go together, to the top.
+void Evaluator::run_block(std::span<const Candidate> candidates, std::span<double* const> values,
+                          const Chunk& chunk, BlockRunner& runner) {
+  const HalfLayer place = trace_.place();
   const auto num_layers = static_cast<std::uint32_t>(transformer_.model().parameters().num_layers);
-  for (std::uint32_t layer = place.layer; layer < num_layers; ++layer) {
-    const bool enters_ffn = place == HalfLayer{layer, true};
-    if (layer != place.layer)
-      transformer_.project_attention(layer, block_.tokens, block_.x.data(), replacements,
-                                     block_.attention);
-    if (!enters_ffn)
-      transformer_.finish_attention(layer, block_.segments, block_.attention, replacements,
-                                    block_.x.data());
-    if (layer + 1 == num_layers) keep_scored_rows();
-    if (enters_ffn) {
-      transformer_.finish_ffn(layer, block_.tokens, block_.hidden.data(), replacements,
-                              block_.x.data());
-    } else {
-      run_ffn(layer, replacements);
+  trace_.run_half_layer(candidates, chunk, runner);
+  if (!place.is_ffn) runner.run({place.layer, true});
+  for (std::uint32_t layer = place.layer + 1; layer < num_layers; ++layer) {
+    runner.run({layer, false});
+    runner.run({layer, true});
+  }
+  runner.score(term_scorer_, values);
+}
+
+// Candidates of one half-layer. values: (flips, terms).
+void Evaluator::evaluate_batch(std::span<const patch::Flip> flips, std::span<const Chunk> chunks,
+                               const FitnessBound* bound, std::span<double> values,
+                               std::span<std::uint8_t> is_rejected) {
+  const std::size_t num_terms = objective_.terms.size();
+  std::vector<Candidate> candidates = trace_.prepare(flips);
+  std::vector<double*> values_of;
+  for (std::size_t i = 0; i < flips.size(); ++i) values_of.push_back(values.data() + i * num_terms);
+  std::vector<std::uint8_t> is_known(objective_.sequences.size());
+  // Without a bound all chunks are one wave; with one, a wave ends with a look at what is left.
+  for (std::size_t first = 0; first < chunks.size();) {
+    const std::size_t last = bound == nullptr ? chunks.size() : first + 1;
+    std::vector<Block> blocks;
+    for (std::size_t c = first; c < last; ++c) {
+      const std::size_t most = std::max<std::size_t>(1, chunk_tokens_ / chunks[c].nodes.size());
+      for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const bool continues = !blocks.empty() && blocks.back().chunk == c &&
+                               i - blocks.back().first < most &&
+                               Trace::go_together(candidates[blocks.back().first], candidates[i]);
+        if (continues) {
+          ++blocks.back().last;
+        } else {
+          blocks.push_back({c, i, i + 1});
+        }
+      }
+    }
+    for_each_block(blocks.size(), [&](std::size_t i, BlockRunner& runner) {
+      const Block& block = blocks[i];
+      const std::size_t count = block.last - block.first;
+      run_block(std::span(candidates).subspan(block.first, count),
+                std::span(values_of).subspan(block.first, count), chunks[block.chunk], runner);
+    });
+    first = last;
+    if (bound == nullptr) continue;
+    for (const std::uint32_t sequence : chunks[first - 1].sequences) is_known[sequence] = 1;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (bound->rejects({values_of[i], num_terms}, is_known)) {
+        is_rejected[static_cast<std::size_t>(values_of[i] - values.data()) / num_terms] = 1;
+        continue;
+      }
+      if (kept != i) candidates[kept] = std::move(candidates[i]);
+      values_of[kept++] = values_of[i];
+    }
+    candidates.resize(kept);
+    values_of.resize(kept);
+  }
+}
+
+void Evaluator::evaluate(std::span<const patch::Flip> flips, std::span<const Chunk> chunks,
+                         const FitnessBound* bound, BoundedScores& results) {
+  const std::size_t num_items = objective_.items.size();
+  const std::size_t num_terms = objective_.terms.size();
+  results.scores.resize(flips.size() * num_items);
+  results.is_rejected.assign(flips.size(), 0);
+  std::map<HalfLayer, std::vector<std::size_t>> by_place;
+  for (std::size_t i = 0; i < flips.size(); ++i)
+    by_place[half_layer_of(flips[i].tensor)].push_back(i);
+  for (const auto& [place, indices] : by_place) {
+    trace_.load(place, inputs_.at(place), state_);
+    for (std::size_t first = 0; first < indices.size(); first += kBatch) {
+      const std::span<const std::size_t> batch =
+          std::span(indices).subspan(first, std::min(kBatch, indices.size() - first));
+      std::vector<patch::Flip> some;
+      for (const std::size_t i : batch) some.push_back(flips[i]);
+      std::vector<double> values(batch.size() * num_terms);
+      std::vector<std::uint8_t> is_rejected(batch.size());
+      evaluate_batch(some, chunks, bound, values, is_rejected);
+      for (std::size_t k = 0; k < batch.size(); ++k) {
+        const std::vector<double> scores =
+            term_scorer_.item_scores(std::span(values).subspan(k * num_terms, num_terms));
+        std::copy(scores.begin(), scores.end(),
+                  results.scores.begin() + static_cast<std::ptrdiff_t>(batch[k] * num_items));
+        results.is_rejected[batch[k]] = is_rejected[k];
+      }
     }
   }
-  scorer_.score(block_.x.data(), block_.members, replacements);
-  block_.clear();
 }
 
 std::vector<double> Evaluator::evaluate_flips(std::span<const patch::Flip> flips) {
-  return evaluate_flips(flips, all_sequences_);
+  BoundedScores results;
+  evaluate(flips, chunks_, nullptr, results);
+  return std::move(results.scores);
 }
 
 std::vector<double> Evaluator::evaluate_flips(std::span<const patch::Flip> flips,
                                               std::span<const std::uint32_t> sequences) {
-  std::vector<double> values(flips.size() * objective_.terms.size());
-  std::vector<Candidate> candidates;  // alive while a block refers to their bytes
-  block_.clear();
-  for (std::size_t i = 0; i < flips.size(); ++i) {
-    const HalfLayer place = half_layer_of(flips[i].tensor);
-    if (trace_.valid && trace_.place != place) {
-      finish_block(trace_.place);
-      candidates.clear();
-    }
-    load_trace(place);
-    candidates.push_back(prepare(flips[i]));
-    for (const std::uint32_t sequence : sequences) {
-      if (block_.tokens > 0 &&
-          block_.tokens + objective_.sequences[sequence].size() > block_tokens_)
-        finish_block(place);
-      add(candidates.back(), sequence, values.data() + i * objective_.terms.size());
-    }
-  }
-  if (trace_.valid) finish_block(trace_.place);
-  std::vector<double> scores;
-  for (std::size_t i = 0; i < flips.size(); ++i) {
-    const auto some = scorer_.item_scores(
-        std::span(values).subspan(i * objective_.terms.size(), objective_.terms.size()));
-    scores.insert(scores.end(), some.begin(), some.end());
-  }
-  return scores;
+  const std::vector<Chunk> chunks =
+      make_chunks(objective_, tree_, evaluation_order(objective_, sequences), chunk_tokens_);
+  BoundedScores results;
+  evaluate(flips, chunks, nullptr, results);
+  return std::move(results.scores);
+}
+
+Evaluator::BoundedScores Evaluator::evaluate_flips(std::span<const patch::Flip> flips,
+                                                   const FitnessBound& bound) {
+  BoundedScores results;
+  evaluate(flips, chunks_, &bound, results);
+  return results;
 }
 
 std::uint64_t Evaluator::cost_from(HalfLayer from) const {
   const std::uint64_t above = transformer_.model().parameters().num_layers - from.layer;
-  return (2 * above - (from.is_ffn ? 1 : 0)) * num_tokens_;
+  return (2 * above - (from.is_ffn ? 1 : 0)) * objective_.num_tokens();
 }
 
 std::uint64_t Evaluator::flip_cost(TensorAddress tensor) const {

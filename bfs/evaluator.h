@@ -2,37 +2,36 @@
 //
 // A flip changes what one row of one matrix puts out; nothing below it changes. So a candidate
 // enters in the middle of its layer, from the activations cached there, with its row's outputs
-// replaced, and only the layers above are computed. Many candidates share a block. The weights stay
-// read-only, and the scores are bit-equal to a full forward pass of a model with the flip applied.
+// replaced (bfs/trace.h), and only the layers above are computed. Sequences that begin alike share
+// what they have in common (bfs/chunk.h). The weights stay read-only, and the scores are bit-equal
+// to a full forward pass of a model with the flip applied.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "bfs/block_runner.h"
+#include "bfs/chunk.h"
+#include "bfs/fitness_bound.h"
+#include "bfs/half_layer.h"
 #include "bfs/objective.h"
 #include "bfs/term_scorer.h"
+#include "bfs/trace.h"
 #include "model/transformer.h"
 #include "patch/flip.h"
 
 namespace bankai::bfs {
 
-// Where a flip enters: the attention or the feed-forward half of a layer. Ascending in depth.
-struct HalfLayer {
-  std::uint32_t layer = 0;
-  bool is_ffn = false;
-  auto operator<=>(const HalfLayer&) const = default;
-};
-HalfLayer half_layer_of(TensorAddress tensor);
-
 class Evaluator {
  public:
   // `searched`: the tensors whose flips will be evaluated; activations are cached for their
-  // half-layers (tokens × embedding floats each). Evaluates the unpatched model once. References
-  // must outlive this.
+  // half-layers (embedding floats for each token of the prefix tree). Evaluates the unpatched model
+  // once. References must outlive this.
   Evaluator(model::Transformer& transformer, const Objective& objective,
             std::span<const TensorAddress> searched);
 
@@ -56,64 +55,62 @@ class Evaluator {
   std::vector<double> evaluate_flips(std::span<const patch::Flip> flips,
                                      std::span<const std::uint32_t> sequences);
 
-  // Work of one evaluation in tokens × half-layers: of a flip, and of a full pass.
+  struct BoundedScores {
+    std::vector<double> scores;             // (flips, items); without meaning for rejected flips
+    std::vector<std::uint8_t> is_rejected;  // (flips)
+  };
+  // The same for all flips whose fitness exceeds the bound's threshold; the others are rejected, as
+  // early as that is certain.
+  BoundedScores evaluate_flips(std::span<const patch::Flip> flips, const FitnessBound& bound);
+
+  // Work of one evaluation in tokens × half-layers: of a flip, and of a full pass. Tokens count as
+  // often as sequences have them.
   std::uint64_t flip_cost(TensorAddress tensor) const;
   std::uint64_t full_cost() const;
   // Of a pass from a half-layer upwards.
   std::uint64_t cost_from(HalfLayer from) const;
+  // Tokens that are computed, each once for all sequences that begin alike up to it.
+  std::size_t num_nodes() const { return tree_.num_nodes(); }
 
  private:
-  // The activations of all tokens in the half-layer that candidates currently enter.
-  struct Trace {
-    HalfLayer place;
-    bool valid = false;
-    kernels::ActivationBlock normalised;
-    model::AttentionProjections attention;
-    model::FfnProjections ffn;
-    std::vector<float> hidden;  // activation(gate) · up
-  };
-  // A block under construction: some evaluations of some sequences.
-  struct Block {
-    std::size_t tokens = 0;
-    std::vector<model::Segment> segments;
-    std::vector<SequenceInBlock> members;
-    std::vector<model::LocalRow> local;
-    std::vector<float> x;
-    std::vector<float> hidden;  // of blocks that enter in a feed-forward half
-    model::AttentionProjections attention;
-    void clear();
-  };
-  struct Candidate {
-    patch::Flip flip;
-    std::vector<std::uint8_t> bytes;  // the flipped row
-    std::vector<float> column;  // what the row now contributes, by token; empty for down and o
-  };
   enum class Pass { kReference, kState, kPlain };
+  // Candidates [first, last) of a batch on one chunk.
+  struct Block {
+    std::size_t chunk = 0;
+    std::size_t first = 0;
+    std::size_t last = 0;
+  };
 
   std::vector<double> run_all(const model::RowOverlay& overlay, Pass pass, HalfLayer from);
-  void remember(HalfLayer place, std::size_t first_token);
-  void load_trace(HalfLayer place);
-  const std::vector<float>& projected(Projection projection) const;
-  Candidate prepare(const patch::Flip& flip);
-  void add(const Candidate& candidate, std::uint32_t sequence, double* values);
-  void finish_block(HalfLayer place);
-  void keep_scored_rows();
-  void run_ffn(std::size_t layer, const model::Replacements& replacements);
+  void run_chunk(const Chunk& chunk, BlockRunner& runner, const model::RowOverlay& overlay,
+                 Pass pass, HalfLayer from, double* values);
+  void remember(HalfLayer place, const Chunk& chunk, BlockRunner& runner);
+  void evaluate(std::span<const patch::Flip> flips, std::span<const Chunk> chunks,
+                const FitnessBound* bound, BoundedScores& results);
+  void evaluate_batch(std::span<const patch::Flip> flips, std::span<const Chunk> chunks,
+                      const FitnessBound* bound, std::span<double> values,
+                      std::span<std::uint8_t> is_rejected);
+  void run_block(std::span<const Candidate> candidates, std::span<double* const> values,
+                 const Chunk& chunk, BlockRunner& runner);
+  void for_each_block(std::size_t count,
+                      const std::function<void(std::size_t, BlockRunner&)>& body);
 
   model::Transformer& transformer_;
   const Objective& objective_;
-  TermScorer scorer_;
-  std::vector<std::uint32_t> all_sequences_;
-  std::vector<std::size_t> first_token_;  // of each sequence in the cached arrays
-  std::size_t num_tokens_ = 0;
-  std::size_t block_tokens_ = 0;
+  TermScorer term_scorer_;
+  std::size_t chunk_tokens_;
+  std::vector<std::uint32_t> order_;  // of all sequences
+  PrefixTree tree_;
+  std::vector<Chunk> chunks_;  // of all sequences
   std::map<HalfLayer, std::vector<float>>
-      inputs_;  // residual (tokens, embedding) where candidates enter
+      inputs_;  // residual (nodes, embedding), where flips enter
   model::RowOverlay state_;
   std::vector<double> base_scores_;
+  // Blocks run on one thread each where there are many, else on all threads one after the other.
+  BlockRunner shared_runner_;
+  std::vector<std::unique_ptr<model::Transformer>> own_transformers_;
+  std::vector<std::unique_ptr<BlockRunner>> own_runners_;
   Trace trace_;
-  Block block_;
-  model::FfnProjections ffn_;
 };
 
 }  // namespace bankai::bfs

@@ -16,6 +16,10 @@ struct WeightedMean {
   double mean() const { return weight > 0.0 ? sum / weight : 0.0; }
 };
 
+double number_or_worst(double value) {
+  return std::isnan(value) ? -std::numeric_limits<double>::infinity() : value;
+}
+
 }  // namespace
 
 Fitness compute_fitness(const Objective& objective, std::span<const double> base,
@@ -31,8 +35,36 @@ Fitness compute_fitness(const Objective& objective, std::span<const double> base
     }
   }
   const double fitness = gain.mean() - control_penalty * loss.mean();
-  return {std::isnan(fitness) ? -std::numeric_limits<double>::infinity() : fitness, gain.mean(),
-          loss.mean()};
+  return {number_or_worst(fitness), gain.mean(), loss.mean()};
+}
+
+std::vector<double> compute_set_gains(const Objective& objective, std::span<const double> base,
+                                      std::span<const double> scores) {
+  std::vector<WeightedMean> means;
+  for (std::size_t i = 0; i < objective.items.size(); ++i) {
+    const Item& item = objective.items[i];
+    if (item.is_control) continue;
+    if (item.set >= means.size()) means.resize(item.set + 1);
+    means[item.set].add(scores[i] - base[i], item.weight);
+  }
+  std::vector<double> gains;
+  for (const WeightedMean& mean : means) gains.push_back(number_or_worst(mean.mean()));
+  return gains;
+}
+
+double target_effect(const Objective& objective, std::span<const double> before,
+                     std::span<const double> after) {
+  WeightedMean change;
+  for (std::size_t i = 0; i < objective.items.size(); ++i)
+    if (!objective.items[i].is_control) change.add(after[i] - before[i], objective.items[i].weight);
+  double squares = 0.0;
+  for (std::size_t i = 0; i < objective.items.size(); ++i) {
+    if (objective.items[i].is_control) continue;
+    const double deviation = objective.items[i].weight * (after[i] - before[i] - change.mean());
+    squares += deviation * deviation;
+  }
+  if (change.mean() == 0.0) return 0.0;
+  return change.mean() * change.weight / std::sqrt(squares);
 }
 
 double mean_score(const Objective& objective, std::span<const double> scores, bool controls) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "bfs/objective.h"
 
@@ -20,6 +21,17 @@ struct Fitness {
 // number (a flip that breaks the arithmetic) the fitness is -infinity: it ranks last.
 Fitness compute_fitness(const Objective& objective, std::span<const double> base,
                         std::span<const double> scores, double control_penalty);
+
+// Weighted mean change of the targets' scores of each target set (sets); -infinity where it is not
+// a number.
+std::vector<double> compute_set_gains(const Objective& objective, std::span<const double> base,
+                                      std::span<const double> scores);
+
+// The weighted mean change of the targets' scores, in standard errors of it over the targets: how
+// far it stands out from their spread. Infinite, of the mean's sign, where there is no spread; 0
+// for no change.
+double target_effect(const Objective& objective, std::span<const double> before,
+                     std::span<const double> after);
 
 // Weighted mean score of the targets, or of the controls; 0 if there are none.
 double mean_score(const Objective& objective, std::span<const double> scores, bool controls);

@@ -68,7 +68,9 @@ class HillClimb final : public Strategy {
     const std::vector<double> scores = context.evaluator().evaluate_flips({&flip, 1});
     state.work += context.evaluator().flip_cost(flip.tensor);
     const Fitness fitness = context.fitness_of(scores);
-    if (!(fitness.fitness > state.fitness.fitness + context.options().min_gain)) return {};
+    const SearchOptions& options = context.options();
+    const double needed = state.fitness.fitness + options.min_gain + options.flip_penalty;
+    if (!(fitness.fitness > needed) || !context.is_acceptable(ids, state)) return {};
     state.accepted = std::move(ids);
     state.fitness = fitness;
     return {};
@@ -99,7 +101,7 @@ class HillClimb final : public Strategy {
   // works.)
   static bool passes_screen(SearchContext& context, const patch::Flip& flip, SearchState& state) {
     const Objective& objective = context.objective();
-    const std::span<const double> base = context.evaluator().base_scores();
+    const std::span<const double> base = context.base_scores();
     std::vector<std::size_t> targets;
     for (std::size_t i = 0; i < objective.items.size(); ++i)
       if (!objective.items[i].is_control) targets.push_back(i);

@@ -60,7 +60,8 @@ void ObjectiveBuilder::add_terms(std::span<const TokenId> tokens, std::size_t fi
 
 void ObjectiveBuilder::finish_item(std::string name, double weight, bool is_control) {
   const std::size_t first = objective_.items.empty() ? 0 : objective_.items.back().last_term;
-  objective_.items.push_back({std::move(name), weight, is_control, first, objective_.terms.size()});
+  objective_.items.push_back(
+      {std::move(name), weight, is_control, first, objective_.terms.size(), set_});
 }
 
 Status ObjectiveBuilder::add_probe(const Probe& probe, Metric metric, double weight,

@@ -55,6 +55,7 @@ struct Item {
   bool is_control = false;
   std::size_t first_term = 0;
   std::size_t last_term = 0;
+  std::uint32_t set = 0;  // which of the targets' (or controls') sources it comes from
 };
 
 struct Objective {
@@ -74,6 +75,8 @@ class ObjectiveBuilder {
   ObjectiveBuilder(const model::Tokenizer& tokenizer, std::size_t text_context)
       : tokenizer_(tokenizer), text_context_(text_context) {}
 
+  // Items that are added from now on come from source `set` of their role.
+  void begin_set(std::uint32_t set) { set_ = set; }
   // One item per probe. Errors: kBadInput if the metric needs a wrong answer and the probe has
   // none. `rival` is used by kMargin alone.
   Status add_probe(const Probe& probe, Metric metric, double weight, bool is_control,
@@ -95,6 +98,7 @@ class ObjectiveBuilder {
 
   const model::Tokenizer& tokenizer_;
   std::size_t text_context_;
+  std::uint32_t set_ = 0;
   Objective objective_;
   std::map<std::vector<model::TokenId>, std::uint32_t> sequence_index_;
 };

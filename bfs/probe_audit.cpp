@@ -1,5 +1,6 @@
 #include "bfs/probe_audit.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,31 @@ using model::ScoredSequence;
 using model::TokenId;
 
 constexpr std::size_t kEnoughTargets = 24;
+constexpr std::size_t kNotableShare = 10;  // one probe in so many
+
+bool uses_fixed_wrong(Metric metric) {
+  return metric == Metric::kTokenGap || metric == Metric::kSeqLogprob;
+}
+
+std::span<const TokenId> targets_of(const ScoredSequence& sequence) {
+  return std::span(sequence.tokens).subspan(sequence.first_target);
+}
+
+// Token i of `right` is in the common beginning or the common end of both answers, so that a
+// difference of their scores hardly depends on it.
+bool lies_in_both(std::span<const TokenId> right, std::span<const TokenId> wrong, std::size_t i) {
+  const auto beginning = static_cast<std::size_t>(
+      std::mismatch(right.begin(), right.end(), wrong.begin(), wrong.end()).first - right.begin());
+  const auto end = static_cast<std::size_t>(
+      std::mismatch(right.rbegin(), right.rend(), wrong.rbegin(), wrong.rend()).first -
+      right.rbegin());
+  return i < beginning || i >= right.size() - end;
+}
+
+// The first tokens of both, up to and with token i, are the same.
+bool begin_alike(std::span<const TokenId> a, std::span<const TokenId> b, std::size_t i) {
+  return a.size() > i && b.size() > i && std::ranges::equal(a.first(i + 1), b.first(i + 1));
+}
 
 class Audit {
  public:
@@ -25,11 +51,10 @@ class Audit {
     for (const Probe& probe : source.data.probes) {
       const std::vector<TokenId> right = tokenizer_.encode(probe.correct);
       const std::vector<TokenId> wrong = tokenizer_.encode(probe.wrong);
-      const bool uses_wrong = metric == Metric::kTokenGap || metric == Metric::kSeqLogprob;
       const bool is_dead = metric == Metric::kTokenGap
                                ? !wrong.empty() && right.back() == wrong.back()
                                : right == wrong;
-      if (uses_wrong && is_dead)
+      if (uses_fixed_wrong(metric) && is_dead)
         add(FindingKind::kDead, true, source, probe,
             "right and wrong answer are the same to this metric");
       if (metric == Metric::kTokenGap && right.size() > 1)
@@ -42,15 +67,34 @@ class Audit {
     }
   }
 
-  void check_inside_tokens(const WeightedData& source) {
+  // What the model itself would write, at each token of the right answers.
+  void check_against_model(const WeightedData& source, Metric metric) {
+    std::size_t unseen = 0;  // errors that the fixed wrong answer does not stand for
+    std::size_t shared = 0;  // of these, in tokens that both answers have
     for (const Probe& probe : source.data.probes) {
-      const ScoredSequence sequence = answer_sequence(tokenizer_, probe, probe.correct);
-      const std::string last = tokenizer_.decode(sequence.tokens.back());
-      const std::string likeliest = tokenizer_.decode(likeliest_last_token(sequence));
-      if (likeliest.size() > last.size() && likeliest.starts_with(last))
-        add(FindingKind::kInsideToken, false, source, probe,
-            "the answer ends inside a token that the model would rather write whole");
+      const ScoredSequence right = answer_sequence(tokenizer_, probe, probe.correct);
+      const std::vector<TokenId> likeliest = likeliest_tokens(right);
+      check_inside_token(source, probe, right.tokens.back(), likeliest.back());
+      if (!uses_fixed_wrong(metric) || probe.wrong.empty()) continue;
+      const std::span<const TokenId> answer = targets_of(right);
+      const auto error = static_cast<std::size_t>(
+          std::mismatch(answer.begin(), answer.end(), likeliest.begin()).first - answer.begin());
+      if (error == answer.size() || writes_an_alternate(probe)) continue;
+      const ScoredSequence wrong = answer_sequence(tokenizer_, probe, probe.wrong);
+      const bool is_shared = lies_in_both(answer, targets_of(wrong), error);
+      if (is_shared) ++shared;
+      if (is_shared || !begin_alike(targets_of(wrong), likeliest, error)) ++unseen;
     }
+    const std::size_t count = source.data.probes.size();
+    if (unseen == 0 || unseen < count / kNotableShare) return;
+    findings.push_back(
+        {FindingKind::kFixedWrong, false,
+         format(
+             "%s: in %zu of %zu probes (%zu %%) the model goes wrong where the fixed wrong answer "
+             "does not (%zu times in a part that right and wrong answer share): %s may rise while "
+             "answers get worse; nll and margin see such errors",
+             source.data.path.c_str(), unseen, count, 100 * unseen / count, shared,
+             std::string(metric_name(metric)).c_str())});
   }
 
   void check_duplicates(const std::vector<WeightedData>& sources) {
@@ -105,16 +149,41 @@ class Audit {
     return whole == sequence.tokens;
   }
 
-  TokenId likeliest_last_token(const ScoredSequence& sequence) {
+  void check_inside_token(const WeightedData& source, const Probe& probe, TokenId last_token,
+                          TokenId likeliest_token) {
+    const std::string last = tokenizer_.decode(last_token);
+    const std::string likeliest = tokenizer_.decode(likeliest_token);
+    if (likeliest.size() > last.size() && likeliest.starts_with(last))
+      add(FindingKind::kInsideToken, false, source, probe,
+          "the answer ends inside a token that the model would rather write whole");
+  }
+
+  // The model's likeliest token in place of each target, after the true tokens before it. Up to the
+  // first difference this is its greedy answer.
+  std::vector<TokenId> likeliest_tokens(const ScoredSequence& sequence) {
     const model::Hyperparameters& h = transformer_.model().parameters();
     const std::size_t count = sequence.num_inputs();
     std::vector<float> x(count * h.embedding);
-    std::vector<float> logits(h.vocabulary);
     const model::Segment segment{0, count, nullptr, 0};
     transformer_.embed(std::span(sequence.tokens).first(count), {}, x.data());
     transformer_.run_layers(0, h.num_layers, {&segment, 1}, {}, x.data());
-    transformer_.logits(1, x.data() + (count - 1) * h.embedding, {}, logits.data());
-    return model::greedy_token(logits);
+    std::vector<float> logits(h.vocabulary);
+    std::vector<TokenId> likeliest;
+    for (std::size_t row = sequence.first_target - 1; row < count; ++row) {
+      transformer_.logits(1, x.data() + row * h.embedding, {}, logits.data());
+      likeliest.push_back(model::greedy_token(logits));
+    }
+    return likeliest;
+  }
+
+  bool writes_an_alternate(const Probe& probe) {
+    return std::any_of(
+        probe.alternates.begin(), probe.alternates.end(), [&](const std::string& alternate) {
+          const ScoredSequence sequence = answer_sequence(tokenizer_, probe, alternate);
+          const std::span<const TokenId> answer = targets_of(sequence);
+          const std::vector<TokenId> likeliest = likeliest_tokens(sequence);
+          return std::equal(answer.begin(), answer.end(), likeliest.begin(), likeliest.end());
+        });
   }
 
   model::Transformer& transformer_;
@@ -128,7 +197,7 @@ std::vector<Finding> audit_probes(model::Transformer& transformer, const SearchO
   Audit audit(transformer);
   for (const WeightedData& source : data.targets) {
     audit.check_answers(source, options.metric);
-    audit.check_inside_tokens(source);
+    audit.check_against_model(source, options.metric);
   }
   for (const WeightedData& source : data.controls)
     audit.check_answers(source, options.control_metric);

@@ -18,17 +18,18 @@ enum class FindingKind {
   kLeak,         // a held-out prompt is also a target or control
   kBoundary,     // prompt and answer share a token, so the answer is encoded alone
   kInsideToken,  // the answer ends where the model would go on within one token
+  kFixedWrong,   // the metric's fixed wrong answers are not what the model gets wrong; for a file
   kFewProbes,    // too few targets to generalise from
 };
 
 struct Finding {
   FindingKind kind;
   bool is_fatal = false;
-  std::string message;  // one line, names the probe
+  std::string message;  // one line, names file and probe
 };
 
-// Checks of text and tokens; kInsideToken asks the model for its likeliest token at each answer's
-// end.
+// Checks of text and tokens; kInsideToken and kFixedWrong ask the model for its likeliest tokens
+// along each target's answer.
 std::vector<Finding> audit_probes(model::Transformer& transformer, const SearchOptions& options,
                                   const SearchData& data);
 

@@ -12,7 +12,7 @@ bool check_held_out(SearchContext& context, HeldOut& held_out, SearchState& stat
   state.held_out_gain = gain;
   if (gain > state.best_held_out) {
     state.best_held_out = gain;
-    state.best_accepted = state.accepted.size();
+    state.best_accepted = state.accepted;
     state.rounds_without_gain = 0;
     return false;
   }
@@ -20,9 +20,34 @@ bool check_held_out(SearchContext& context, HeldOut& held_out, SearchState& stat
   return context.options().patience > 0 && state.rounds_without_gain >= context.options().patience;
 }
 
+// The accepted flips, which the context has entered, as a point of the front.
+void note_on_front(SearchContext& context, SearchState& state) {
+  if (state.accepted.empty()) return;
+  add_to_front(state.front,
+               {state.round, state.accepted.size(), context.patch_bytes(state.accepted),
+                context.set_gains(context.state_scores())});
+}
+
+// Rivals are found again for a new state (margin), and then it may be worth less than the one
+// before the round. Takes back the later half of what the round flipped until it is worth more.
+Status settle_rivals(SearchContext& context, const SearchState& before, SearchState& state) {
+  std::vector<CandidateId> flipped = toggled(before.accepted, state.accepted);
+  BANKAI_RETURN_IF_ERROR(context.enter_state(state));
+  while (!flipped.empty() && !(state.fitness.fitness > before.fitness.fitness)) {
+    flipped.resize(flipped.size() / 2);
+    state.accepted = toggled(before.accepted, flipped);
+    BANKAI_RETURN_IF_ERROR(context.enter_state(state));
+    state.work += context.evaluator().full_cost();
+  }
+  state.finished = state.finished || flipped.empty();
+  return {};
+}
+
 bool budget_is_full(const SearchContext& context, const SearchState& state) {
-  return context.options().budget_flips > 0 &&
-         state.accepted.size() >= context.options().budget_flips;
+  const SearchOptions& options = context.options();
+  // Evolution goes on within a full budget: it also exchanges flips.
+  return options.strategy != StrategyKind::kEvolve && options.budget_flips > 0 &&
+         state.accepted.size() >= options.budget_flips;
 }
 
 }  // namespace
@@ -38,6 +63,7 @@ Status run_search(SearchContext& context, HeldOut* held_out, SearchState& state)
   if (state.work == 0) state.work = context.evaluator().full_cost();
   while (!state.finished) {
     BANKAI_RETURN_IF_ERROR(context.enter_state(state));
+    note_on_front(context, state);
     if (state.round >= options.iterations || budget_is_full(context, state)) {
       state.finished = true;
       break;
@@ -45,18 +71,22 @@ Status run_search(SearchContext& context, HeldOut* held_out, SearchState& state)
     const std::int64_t stop = context.hooks().should_stop() ? 1 : 0;
     if (context.communicator().all_reduce(stop, mpi::ReduceOp::kMax) != 0)
       return Error{ErrorCode::kStopped, "stopped"};
-    const std::size_t num_before = state.accepted.size();
+    const SearchState before = state;
     BANKAI_RETURN_IF_ERROR(strategy->run_round(context, state));
+    if (context.has_rivals() && state.accepted != before.accepted)
+      BANKAI_RETURN_IF_ERROR(settle_rivals(context, before, state));
     ++state.round;
-    if (state.accepted.size() != num_before) {
+    if (state.accepted != before.accepted) {
       state.work += context.evaluator().full_cost();
       if (watches_held_out && check_held_out(context, *held_out, state)) state.finished = true;
     }
     context.hooks().on_round(state);
     context.hooks().on_checkpoint(state);
   }
-  if (uses_patience) state.accepted.resize(state.best_accepted);
-  return context.enter_state(state);
+  if (uses_patience) state.accepted = state.best_accepted;
+  BANKAI_RETURN_IF_ERROR(context.enter_state(state));
+  note_on_front(context, state);
+  return {};
 }
 
 }  // namespace bankai::bfs

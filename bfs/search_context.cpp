@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "bfs/flip_cost.h"
+#include "bfs/item_sample.h"
 #include "bfs/overlay.h"
 #include "bfs/rivals.h"
 #include "mpi/scheduling.h"
@@ -34,6 +36,14 @@ std::vector<IndexRange> make_batches(std::span<const patch::Flip> flips, std::si
     }
   }
   return batches;
+}
+
+// Where the lowest of the candidates enters. Ids ascend with layers, but within a layer the
+// matrices of the attention come after those of the feed-forward half above it.
+HalfLayer lowest_half_layer(const CandidateSpace& space, std::span<const CandidateId> ids) {
+  HalfLayer lowest = half_layer_of(space.flip(ids.front()).tensor);
+  for (const CandidateId id : ids) lowest = std::min(lowest, half_layer_of(space.flip(id).tensor));
+  return lowest;
 }
 
 }  // namespace
@@ -82,22 +92,34 @@ Status SearchContext::build_objective(const model::RowOverlay& overlay) {
           builder.add_text(source.data.path, text, metric, source.weight, is_control));
     return {};
   };
-  for (const WeightedData& target : data_.targets)
-    BANKAI_RETURN_IF_ERROR(add(target, options_.metric, false));
-  for (const WeightedData& control : data_.controls)
-    BANKAI_RETURN_IF_ERROR(add(control, options_.control_metric, true));
+  for (std::size_t i = 0; i < data_.targets.size(); ++i) {
+    builder.begin_set(static_cast<std::uint32_t>(i));
+    BANKAI_RETURN_IF_ERROR(add(data_.targets[i], options_.metric, false));
+  }
+  for (std::size_t i = 0; i < data_.controls.size(); ++i) {
+    builder.begin_set(static_cast<std::uint32_t>(i));
+    BANKAI_RETURN_IF_ERROR(add(data_.controls[i], options_.control_metric, true));
+  }
   evaluator_.reset();
+  sensitivity_.reset();
   objective_ = std::move(builder).build();
   evaluator_ = std::make_unique<Evaluator>(transformer_, objective_, options_.tensors);
+  // Scores are relative to the unpatched model with rivals of its own, so to the first objective.
+  if (base_scores_.empty())
+    base_scores_.assign(evaluator_->base_scores().begin(), evaluator_->base_scores().end());
   return {};
+}
+
+bool SearchContext::has_rivals() const {
+  return options_.metric == Metric::kMargin || options_.control_metric == Metric::kMargin;
 }
 
 Status SearchContext::enter_state(SearchState& state) {
   if (entered_ != state.accepted) {
     model::RowOverlay overlay = make_overlay(model(), flips(state.accepted));
-    const bool uses_rivals =
-        options_.metric == Metric::kMargin || options_.control_metric == Metric::kMargin;
-    if (uses_rivals && !state.accepted.empty()) BANKAI_RETURN_IF_ERROR(build_objective(overlay));
+    if (has_rivals() && (entered_ || !state.accepted.empty()))
+      BANKAI_RETURN_IF_ERROR(build_objective(overlay));
+    entered_overlay_ = overlay;
     state_scores_ = evaluator_->set_state(std::move(overlay));
     entered_ = state.accepted;
   }
@@ -105,9 +127,22 @@ Status SearchContext::enter_state(SearchState& state) {
   return {};
 }
 
+bool SearchContext::is_acceptable(std::span<const CandidateId> ids, SearchState& state) {
+  if (!options_.pareto && options_.min_effect <= 0.0) return true;
+  const std::vector<double> scores =
+      evaluator_->evaluate_overlay(make_overlay(model(), flips(ids)));
+  state.work += evaluator_->full_cost();
+  if (options_.pareto && !pareto_allows(set_gains(state_scores_), set_gains(scores))) return false;
+  return options_.min_effect <= 0.0 ||
+         target_effect(objective_, state_scores_, scores) > options_.min_effect;
+}
+
 Fitness SearchContext::fitness_of(std::span<const double> item_scores) const {
-  return compute_fitness(objective_, evaluator_->base_scores(), item_scores,
-                         options_.control_penalty);
+  return compute_fitness(objective_, base_scores_, item_scores, options_.control_penalty);
+}
+
+std::vector<double> SearchContext::set_gains(std::span<const double> item_scores) const {
+  return compute_set_gains(objective_, base_scores_, item_scores);
 }
 
 std::vector<patch::Flip> SearchContext::flips(std::span<const CandidateId> ids) const {
@@ -127,6 +162,43 @@ std::size_t SearchContext::candidates_per_chunk(std::size_t count) const {
   const auto ranks = static_cast<std::size_t>(communicator_.size());
   const std::size_t by_work = std::max<std::size_t>(1, kChunkWork / candidate_work()) * ranks;
   return std::min(by_work, std::max(kLeastChunk, count / kChunks));
+}
+
+Status SearchContext::predict(std::span<const std::size_t> items, SearchState& state,
+                              ChangeSink& sink) {
+  if (sensitivity_ == nullptr)
+    sensitivity_ = std::make_unique<Sensitivity>(transformer_, objective_, space_,
+                                                 SensitivityOptions{options_.curvature});
+  BANKAI_ASSIGN_OR_RETURN(const std::uint64_t work,
+                          sensitivity_->run(communicator_, entered_overlay_, items, base_scores_,
+                                            state_scores_, hooks_.should_stop, sink));
+  state.work += work;
+  return {};
+}
+
+Result<std::vector<Proposal>> SearchContext::propose(std::size_t count, SearchState& state) {
+  BestChanges best(space_, count, options_.control_penalty, flip_prices(state));
+  BANKAI_RETURN_IF_ERROR(predict(
+      sample_items(objective_, options_.probe_fraction, options_.seed, state.round), state, best));
+  return std::move(best).proposals();
+}
+
+std::array<double, 3> SearchContext::flip_prices(const SearchState& state) const {
+  std::array<double, 3> prices = {1.0, 1.0, 1.0};
+  if (options_.budget_bytes == 0) return prices;
+  std::vector<patch::TensorShape> shapes;
+  for (const auto& [tensor, shape] : shapes_) shapes.push_back(shape);
+  const FlipCost cost(shapes);
+  std::array<std::uint64_t, 3> counts = {};
+  for (const CandidateId id : state.accepted)
+    ++counts[static_cast<std::size_t>(space_.flip(id).kind)];
+  for (const patch::FlipKind kind :
+       {patch::FlipKind::kRow, patch::FlipKind::kGroup, patch::FlipKind::kBit}) {
+    const auto index = static_cast<std::size_t>(kind);
+    if (counts[index] < cost.num_places(kind))
+      prices[index] = cost.marginal_bits(kind, counts[index]) / 8.0;
+  }
+  return prices;
 }
 
 Result<std::vector<ScoredCandidate>> SearchContext::score(std::span<const CandidateId> ids,
@@ -162,20 +234,33 @@ Result<std::vector<Fitness>> SearchContext::score_sets(
   std::vector<std::uint64_t> costs;
   for (const std::vector<CandidateId>& set : sets) {
     BANKAI_CHECK(!set.empty(), "a set without candidates");
-    // Ids ascend with depth.
-    lowest.push_back(half_layer_of(space_.flip(*std::min_element(set.begin(), set.end())).tensor));
+    lowest.push_back(lowest_half_layer(space_, set));
     costs.push_back(evaluator_->cost_from(lowest.back()));
   }
   auto scored = mpi::evaluate_in_order<Fitness>(
       communicator_, costs, [&](std::size_t i) -> Result<std::vector<Fitness>> {
         if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
-        std::vector<CandidateId> all = state.accepted;
-        all.insert(all.end(), sets[i].begin(), sets[i].end());
+        const std::vector<CandidateId> all = toggled(state.accepted, sets[i]);
         return std::vector<Fitness>{
             fitness_of(evaluator_->evaluate_overlay(make_overlay(model(), flips(all)), lowest[i]))};
       });
   if (scored.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
   return scored;
+}
+
+Result<std::vector<double>> SearchContext::score_overlays(
+    std::span<const HalfLayer> from, const std::function<model::RowOverlay(std::size_t)>& overlay,
+    SearchState& state) {
+  std::vector<std::uint64_t> costs;
+  for (const HalfLayer place : from) costs.push_back(evaluator_->cost_from(place));
+  auto scores = mpi::evaluate_in_order<double>(
+      communicator_, costs, [&](std::size_t i) -> Result<std::vector<double>> {
+        if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
+        hooks_.on_progress(state, static_cast<double>(i) / static_cast<double>(from.size()));
+        return evaluator_->evaluate_overlay(overlay(i), from[i]);
+      });
+  if (scores.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
+  return scores;
 }
 
 Result<patch::Patch> SearchContext::make_patch(std::span<const CandidateId> ids) const {
@@ -190,7 +275,7 @@ std::size_t SearchContext::patch_bytes(std::span<const CandidateId> ids) const {
   BANKAI_CHECK(patch.ok(), "a candidate outside its tensor");
   patch->base.shapes = shapes_;
   patch::drop_untouched(patch->base, patch->flips);
-  patch->base.hash.emplace();  // its value does not change the size
+  if (!options_.bare) patch->base.hash.emplace();  // its value does not change the size
   return patch::binary_size_bytes(*patch);
 }
 

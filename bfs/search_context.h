@@ -2,6 +2,7 @@
 // computed by all ranks together.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,8 +12,10 @@
 #include <vector>
 
 #include "bfs/evaluator.h"
+#include "bfs/proposal.h"
 #include "bfs/search_options.h"
 #include "bfs/search_state.h"
+#include "bfs/sensitivity.h"
 #include "mpi/communicator.h"
 #include "patch/patch.h"
 
@@ -43,14 +46,29 @@ class SearchContext {
   const model::Model& model() const { return transformer_.model(); }
   const CandidateSpace& space() const { return space_; }
   const Objective& objective() const { return objective_; }
+  model::Transformer& transformer() { return transformer_; }
   Evaluator& evaluator() { return *evaluator_; }
   mpi::Communicator& communicator() { return communicator_; }
+
+  // Whether scores compare with the model's own wrong answers, which change with the state.
+  bool has_rivals() const;
 
   // Makes the accepted flips the state that candidates are scored from; refreshes rivals (margin)
   // and `state.fitness`. Cheap if they are entered already.
   Status enter_state(SearchState& state);
+  // Item scores (items) of the unpatched model.
+  std::span<const double> base_scores() const { return base_scores_; }
   // Item scores (items) of the state entered last.
   std::span<const double> state_scores() const { return state_scores_; }
+
+  // Collective. Predicted changes of all candidates on top of the state, by first order, to `sink`;
+  // of the fitness over `items` (ascending). Errors: kStopped when asked to stop.
+  Status predict(std::span<const std::size_t> items, SearchState& state, ChangeSink& sink);
+  // Collective. The `count` candidates that promise most by first order on top of the state, best
+  // first. Accepted flips are among the candidates: to flip them again takes them back.
+  Result<std::vector<Proposal>> propose(std::size_t count, SearchState& state);
+  // What one more flip of a kind (patch::FlipKind) costs: bytes under a byte budget, otherwise 1.
+  std::array<double, 3> flip_prices(const SearchState& state) const;
 
   // Collective. Exact fitness of the state with each candidate flipped, in the order of `ids`,
   // which must ascend. Errors: kStopped when asked to stop.
@@ -58,16 +76,32 @@ class SearchContext {
   // How many of `count` candidates to score between two checkpoints: at most about a minute of
   // work. Results do not depend on it.
   std::size_t candidates_per_chunk(std::size_t count) const;
-  // Collective. Exact fitness of the state with each of several sets of candidates flipped.
+  // Collective. Exact fitness of the state with each of several sets of candidates flipped; those
+  // that are accepted already are taken back.
   Result<std::vector<Fitness>> score_sets(std::span<const std::vector<CandidateId>> sets,
                                           SearchState& state);
 
+  // Collective. Item scores (overlays, items) under replaced rows instead of the entered state's,
+  // of overlays that differ from it only in rows that enter at `from` or above. Each is made by
+  // `overlay` when its turn comes, so that a rank holds one of them. REQUIRES: those of `from` are
+  // half-layers of the searched tensors. Errors: kStopped when asked to stop.
+  Result<std::vector<double>> score_overlays(
+      std::span<const HalfLayer> from, const std::function<model::RowOverlay(std::size_t)>& overlay,
+      SearchState& state);
+
+  // Whether a round may go from the entered state to these flips: by --pareto, no target set may
+  // lose; by min_effect, the mean gain of the targets must stand out from their spread. Costs a
+  // pass over all items where one of these is asked for.
+  bool is_acceptable(std::span<const CandidateId> ids, SearchState& state);
+
   Fitness fitness_of(std::span<const double> item_scores) const;
+  // Mean gain of each target file (bfs/pareto_front.h).
+  std::vector<double> set_gains(std::span<const double> item_scores) const;
   std::vector<patch::Flip> flips(std::span<const CandidateId> ids) const;
   // Their patch, named as the options say, not bound to a base. An error only for flips outside the
   // model.
   Result<patch::Patch> make_patch(std::span<const CandidateId> ids) const;
-  // Encoded size of the patch of these candidates, bound to a base.
+  // Encoded size of the patch of these candidates, bound to its base unless it is to be bare.
   std::size_t patch_bytes(std::span<const CandidateId> ids) const;
   bool within_budget(std::span<const CandidateId> ids) const;
 
@@ -86,8 +120,11 @@ class SearchContext {
   CandidateSpace space_;
   Objective objective_;
   std::unique_ptr<Evaluator> evaluator_;
-  patch::ShapeTable shapes_;  // of the searched tensors
+  std::unique_ptr<Sensitivity> sensitivity_;  // made when first asked for
+  patch::ShapeTable shapes_;                  // of the searched tensors
   std::optional<std::vector<CandidateId>> entered_;
+  model::RowOverlay entered_overlay_;
+  std::vector<double> base_scores_;
   std::vector<double> state_scores_;
 };
 

@@ -67,6 +67,7 @@ Sha256Digest hash_search(const Sha256Digest& model, kernels::ActivationMode mode
         options.candidates, options.shortlist, static_cast<std::uint64_t>(options.budget_flips),
         static_cast<std::uint64_t>(options.budget_bytes),
         static_cast<std::uint64_t>(options.patience),
+        static_cast<std::uint64_t>(options.population), std::uint64_t{options.pareto},
         static_cast<std::uint64_t>(options.text_context),
         static_cast<std::uint64_t>(options.tensors.size())})
     digest.add(value);
@@ -76,6 +77,11 @@ Sha256Digest hash_search(const Sha256Digest& model, kernels::ActivationMode mode
   }
   digest.add(options.control_penalty);
   digest.add(options.min_gain);
+  digest.add(options.probe_fraction);
+  digest.add(options.min_effect);
+  digest.add(static_cast<std::uint64_t>(options.curvature ? 1 : 0));
+  digest.add(static_cast<std::uint64_t>(options.bare ? 1 : 0));
+  digest.add(options.flip_penalty);
   digest.add(std::string_view(options.patch_name));
   digest.add(data.targets);
   digest.add(data.controls);

@@ -5,13 +5,15 @@
 namespace bankai::bfs {
 namespace {
 
-constexpr std::array<StrategyName, 3> kStrategies = {{
+constexpr std::array<StrategyName, 4> kStrategies = {{
     {StrategyKind::kGreedy, "greedy",
      "exact scores, then the best ones together; later rounds score a shortlist again", 8},
     {StrategyKind::kExhaustive, "exhaustive",
      "exact change in loss of every candidate, then one patch from that table", 1},
     {StrategyKind::kHillClimb, "hill-climb",
      "one random flip at a time, kept if it helps (the original Bankai search)", 200},
+    {StrategyKind::kEvolve, "evolve",
+     "patches bred by exclusive or and by first-order proposals, the fittest kept", 40},
 }};
 
 }  // namespace

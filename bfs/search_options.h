@@ -15,7 +15,7 @@
 
 namespace bankai::bfs {
 
-enum class StrategyKind { kGreedy, kExhaustive, kHillClimb };
+enum class StrategyKind { kGreedy, kExhaustive, kHillClimb, kEvolve };
 
 struct StrategyName {
   StrategyKind kind;
@@ -41,13 +41,20 @@ struct SearchOptions {
   std::vector<TensorAddress> tensors;  // where to look
   std::uint64_t iterations = 0;  // rounds (greedy), draws (hill-climb); 0: the strategy's default
   std::uint64_t seed = 42;
-  std::uint64_t candidates = 0;      // greedy: candidates sampled for the first round; 0: all
-  std::uint64_t shortlist = 256;     // greedy: best candidates scored again in each later round
+  std::uint64_t candidates = 0;      // exhaustive: candidates sampled; 0: all
+  std::uint64_t shortlist = 64;      // greedy: best candidates by first order verified in a round
   std::size_t budget_flips = 0;      // 0: no limit
   std::size_t budget_bytes = 0;      // of the binary patch; 0: no limit
+  double probe_fraction = 1.0;       // of the targets, drawn anew for each round's proposals
+  double min_effect = 0.0;           // a round's mean target gain in standard errors
+  bool curvature = true;             // first order bent as log-probabilities do
   double min_gain = 0.0;             // fitness that a round must add
+  double flip_penalty = 0.0;         // fitness that every flip must pay for
+  std::size_t population = 24;       // evolve: patches in a generation
+  bool pareto = false;               // a round may not lower the mean gain of any target set
   std::size_t patience = 0;          // rounds without a better held-out score; 0: no early stop
   std::string patch_name = "patch";  // stored in the patch, and counted by its bytes
+  bool bare = false;                 // a patch without its base's hash, which then nobody can check
   std::size_t text_context = 512;    // tokens per window of a text
 };
 

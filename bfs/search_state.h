@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "bfs/candidate_space.h"
 #include "bfs/fitness.h"
+#include "bfs/pareto_front.h"
 
 namespace bankai::bfs {
 
@@ -22,6 +24,16 @@ struct ScoredCandidate {
   }
 };
 
+// `accepted` with the candidates of `ids` flipped: new ones at the end, those in it taken out.
+std::vector<CandidateId> toggled(std::vector<CandidateId> accepted,
+                                 std::span<const CandidateId> ids);
+
+// A patch of the evolutionary strategy: its candidates, ascending.
+struct Individual {
+  std::vector<CandidateId> ids;
+  Fitness fitness;
+};
+
 struct SearchState {
   std::uint64_t round = 0;            // completed rounds (greedy) or draws (hill-climb)
   std::vector<CandidateId> accepted;  // in the order of acceptance
@@ -29,9 +41,12 @@ struct SearchState {
   bool finished = false;
 
   std::vector<ScoredCandidate> scored;   // of the round under way, in the order of its proposals
-  std::vector<ScoredCandidate> ranking;  // greedy: last known score of every candidate, by id
+  std::vector<ScoredCandidate> ranking;  // exact scores of the last round, by id
   std::uint64_t draws = 0;               // hill-climb: random numbers used
   std::uint64_t screened_out = 0;        // hill-climb
+  std::vector<Individual> population;    // evolve: best first, then what may not be taken
+  std::uint64_t stalled = 0;             // evolve: generations since the best one was bred
+  ParetoFront front;                     // of the accepted flips of all rounds
 
   std::uint64_t work = 0;  // tokens × half-layers evaluated, counted once for all ranks
   double seconds = 0.0;    // spent before this run
@@ -39,7 +54,7 @@ struct SearchState {
   // Held-out early stopping.
   double held_out_gain = 0.0;  // of the flips accepted last
   double best_held_out = 0.0;  // gain of the mean held-out score over the unpatched model
-  std::size_t best_accepted = 0;
+  std::vector<CandidateId> best_accepted;
   std::size_t rounds_without_gain = 0;
 };
 

@@ -25,8 +25,10 @@ class Strategy {
 // For a search that starts, or resumes, at `state`.
 std::unique_ptr<Strategy> make_strategy(const SearchContext& context, const SearchState& state);
 
-// Greedy and exhaustive (bfs/ranked_search.cpp); hill-climb (bfs/hill_climb.cpp).
-std::unique_ptr<Strategy> make_ranked_search();
+// Each in the file of its name.
+std::unique_ptr<Strategy> make_greedy();
+std::unique_ptr<Strategy> make_exhaustive();
+std::unique_ptr<Strategy> make_evolve();
 std::unique_ptr<Strategy> make_hill_climb(const SearchContext& context, const SearchState& state);
 
 }  // namespace bankai::bfs

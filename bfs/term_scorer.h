@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -11,52 +10,40 @@
 
 namespace bankai::bfs {
 
-// One evaluation of a sequence inside a block: where its rows are and where its term values go.
-struct SequenceInBlock {
-  std::uint32_t sequence = 0;
-  std::size_t first_row = 0;  // of the block
-  double* values = nullptr;   // (objective terms); only this sequence's terms are written
+// A residual row and what is read there.
+struct ScoredRow {
+  std::span<const std::size_t> terms;  // of the objective
+  double* values = nullptr;            // (objective terms); only these are written
 };
 
+// Different rows may be scored from different threads, each with its own model::Scorer.
 class TermScorer {
  public:
-  TermScorer(model::Transformer& transformer, const Objective& objective);
+  TermScorer(const kernels::KernelTable& table, const Objective& objective)
+      : objective_(objective),
+        table_(table),
+        reference_(objective.terms.size()),
+        reference_total_(objective.terms.size()) {}
 
-  // The rows of the block that terms look at, ascending: the only ones whose top matters.
-  std::vector<std::size_t> rows(std::span<const SequenceInBlock> block) const;
+  // In the following, x (rows, embedding) holds the residual rows.
 
-  // In the following, x holds the residual rows of rows(block) alone, in that order.
+  // The distributions of the unpatched model, which kl terms compare with, are taken from here.
+  void record_reference(model::Scorer& scorer, const float* x, std::span<const ScoredRow> rows);
 
-  // The distributions of the unpatched model, which kl terms compare with, are taken from this
-  // block.
-  void record_reference(const float* x, std::span<const SequenceInBlock> block);
-
-  // Term values of the block's sequences: ln P of the term's token, or the divergence from the
-  // reference.
-  void score(const float* x, std::span<const SequenceInBlock> block,
-             const model::Replacements& replacements);
+  // Term values: ln P of the term's token, or the divergence from the reference.
+  void score(model::Scorer& scorer, const float* x, const model::Replacements& replacements,
+             std::span<const ScoredRow> rows) const;
 
   // Scores of all items (items) from the values of all terms (terms), added in order.
   std::vector<double> item_scores(std::span<const double> values) const;
 
  private:
-  // Consecutive terms of a sequence that look at the same row.
-  struct RowTerms {
-    std::uint32_t row = 0;
-    std::vector<std::size_t> terms;
-  };
-  struct RowRef {
-    const RowTerms* terms = nullptr;
-    double* values = nullptr;
-  };
-  std::vector<RowRef> refs(std::span<const SequenceInBlock> block) const;
   double divergence(std::size_t term, std::span<const float> logits) const;
 
   const Objective& objective_;
-  model::Scorer scorer_;
   const kernels::KernelTable& table_;
-  std::vector<std::vector<RowTerms>> rows_of_sequence_;
   std::vector<std::vector<float>> reference_;  // logits by term; empty for other terms
+  std::vector<double> reference_total_;        // ln Σ exp of them
 };
 
 }  // namespace bankai::bfs

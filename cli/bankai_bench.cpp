@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/bench_candidates.h"
 #include "cli/bench_machine.h"
 #include "cli/bench_model.h"
 #include "cli/bench_options.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr const char* kProgram = "bankai-bench";
 constexpr const char* kSynopsis =
     "Usage: bankai-bench -m MODEL.gguf [-p 512] [-n 128] [-d 0] [-r 3] [-t THREADS] [--profile]\n"
+    "       bankai-bench -m MODEL.gguf -p 0 -n 0 --target FILE [--control FILE]\n"
     "       bankai-bench --random 1.7b [--save FILE]\n"
     "\n"
     "Measures prompt processing, generation and the evaluation of flips, beside the memory\n"
@@ -54,7 +56,8 @@ double median_of_limit(const BenchOptions& options, const std::function<double()
 }
 
 Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench,
-                            const kernels::KernelTable& table, int threads, Progress& progress) {
+                            const bfs::Objective& objective, const kernels::KernelTable& table,
+                            int threads, Progress& progress) {
   const model::Model& model = *bench.model;
   BenchReport report;
   report.options = options;
@@ -93,7 +96,8 @@ Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench
     }
   if (options.candidates != std::size_t{0}) {
     progress.update("measuring the evaluation of flips", -1.0);
-    report.candidates = measure_candidates(for_candidates, options.candidates, options.repetitions);
+    BANKAI_ASSIGN_OR_RETURN(report.candidates,
+                            measure_candidates(for_candidates, objective, options));
   }
   return report;
 }
@@ -118,8 +122,9 @@ Status run(int argc, const char* const* argv) {
     return {};
   }
   BANKAI_RETURN_IF_ERROR(check_lengths(options, *bench.model));
+  BANKAI_ASSIGN_OR_RETURN(const bfs::Objective objective, bench_objective(options, *bench.model));
   BANKAI_ASSIGN_OR_RETURN(const BenchReport report,
-                          measure(options, bench, *table, threads, progress));
+                          measure(options, bench, objective, *table, threads, progress));
   progress.finish();
   print_bench_report(report, line.json());
   return {};

@@ -115,7 +115,10 @@ void add_bench_options(CommandLine& line) {
       "positions in the cache before generation begins, or a list: 0,128,4096")(
       "profile", po::bool_switch(), "also show where the time goes, stage by stage")(
       "candidates,c", po::value<std::int64_t>(),
-      "flips evaluated in each of up to four layers (default: by the model's size; 0: none)")(
+      "flips evaluated in each of up to eight layers (default: by the model's size; 0: none)")(
+      "target", po::value<std::vector<std::string>>(),
+      "evaluate them on these probes or texts, as bankai-search reads them (default: random "
+      "tokens)")("control", po::value<std::vector<std::string>>(), "and on these, as controls")(
       "repetitions,r", po::value<std::int64_t>()->default_value(3),
       "of every measurement; the median counts")(
       "activations", po::value<std::string>(),
@@ -135,6 +138,8 @@ Result<BenchOptions> read_bench_options(const CommandLine& line) {
   if (line.has("candidates")) {
     BANKAI_ASSIGN_OR_RETURN(options.candidates, read_count(line, "candidates", 0, kMostCandidates));
   }
+  if (line.has("target")) options.targets = line.get<std::vector<std::string>>("target");
+  if (line.has("control")) options.controls = line.get<std::vector<std::string>>("control");
   if (line.has("activations")) {
     BANKAI_ASSIGN_OR_RETURN(options.activations, read_activation_mode(line));
     options.candidate_activations = options.activations;

@@ -26,6 +26,8 @@ struct BenchOptions {
   std::size_t generated_tokens = 0;                          // 0: no generation
   std::vector<std::size_t> depths;        // positions in the cache before generation begins
   std::optional<std::size_t> candidates;  // per measured layer; nullopt: by the model's size
+  std::vector<std::string> targets;       // files that they are evaluated on; with controls empty:
+  std::vector<std::string> controls;      // random tokens
   std::size_t repetitions = 1;
   bool profile = false;
   kernels::ActivationMode activations = kernels::ActivationMode::kA8;

@@ -53,6 +53,9 @@ Json to_json(const BenchReport& report) {
   };
   const CandidateSpeed none;
   const CandidateSpeed& candidates = report.candidates ? *report.candidates : none;
+  Json layers = Json::array();
+  for (const CandidateSpeed::Layer& layer : candidates.layers)
+    layers.push_back({{"layer", layer.layer}, {"per_s", layer.per_second}});
   const auto of_candidates = [&](auto value) { return report.candidates ? Json(value) : Json(); };
   return {
       {"model", report.model},
@@ -67,7 +70,10 @@ Json to_json(const BenchReport& report) {
       {"sensitivity_seconds", nullptr},
       {"candidates_per_s", of_candidates(candidates.per_second)},
       {"plain_candidates_per_s", of_candidates(candidates.plain_per_second)},
+      {"one_by_one_candidates_per_s", of_candidates(candidates.one_by_one_per_second)},
+      {"candidate_layers", of_candidates(layers)},
       {"candidate_tokens", of_candidates(candidates.tokens)},
+      {"candidate_nodes", of_candidates(candidates.nodes)},
       {"candidate_batch", of_candidates(candidates.batch)},
       {"prompts", prompts},
       {"generations", generations},
@@ -105,6 +111,20 @@ void print_profile(const std::vector<SpeedFigure>& figures, const char* title) {
   }
 }
 
+void print_candidates(const CandidateSpeed& speed, const BenchOptions& options) {
+  print_row(
+      format("flips on %zu tokens, %s", speed.tokens, mode_name(options.candidate_activations)),
+      format("%.2f flips/s", speed.per_second),
+      format("%.1f times as fast as whole passes (%.2f flips/s)",
+             speed.per_second / speed.plain_per_second, speed.plain_per_second));
+  print_row("", "",
+            format("%.1f times as fast as a pass for each sequence (%.2f flips/s)",
+                   speed.per_second / speed.one_by_one_per_second, speed.one_by_one_per_second));
+  for (const CandidateSpeed::Layer& layer : speed.layers)
+    print_row(format("  layer %u", layer.layer), format("%.2f flips/s", layer.per_second),
+              format("%.1f times", layer.per_second / speed.plain_per_second));
+}
+
 // "1.72 G", "5.2 M": three digits and a decimal prefix.
 std::string with_prefix(std::uint64_t count) {
   const auto value = static_cast<double>(count);
@@ -131,13 +151,7 @@ void print_table(const BenchReport& report) {
               format("%.2f tokens/s", figure.per_second),
               format("%.1f %% of the read bandwidth (%.1f GB/s)",
                      100.0 * report.fraction_of_bandwidth(figure), figure.limit / 1e9));
-  if (report.candidates)
-    print_row(format("flips on %zu tokens, %s", report.candidates->tokens,
-                     mode_name(report.options.candidate_activations)),
-              format("%.2f flips/s", report.candidates->per_second),
-              format("%.1f times as fast as whole passes (%.2f flips/s)",
-                     report.candidates->per_second / report.candidates->plain_per_second,
-                     report.candidates->plain_per_second));
+  if (report.candidates) print_candidates(*report.candidates, report.options);
   if (!report.options.profile) return;
   print_profile(report.prompts, "prompt");
   print_profile(report.generations, "generation");

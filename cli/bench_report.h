@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench_candidates.h"
 #include "cli/bench_options.h"
 #include "cli/bench_speed.h"
 

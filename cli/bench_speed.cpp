@@ -3,12 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <set>
 #include <vector>
 
-#include "bfs/evaluator.h"
-#include "bfs/overlay.h"
-#include "cli/bench_model.h"
 #include "cli/bench_timing.h"
 #include "core/counter_rng.h"
 #include "core/format.h"
@@ -22,14 +18,6 @@ namespace {
 using model::TokenId;
 
 constexpr std::size_t kPromptBlock = 512;  // tokens that go through the layers together
-
-std::vector<TokenId> random_tokens(const model::Model& model, std::size_t count) {
-  const CounterRng rng(2);
-  std::vector<TokenId> tokens(count);
-  for (std::size_t i = 0; i < count; ++i)
-    tokens[i] = static_cast<TokenId>(rng.below(i, model.parameters().vocabulary));
-  return tokens;
-}
 
 // Feeds tokens behind what the cache holds; `logits` (vocabulary) are those after the last one.
 void feed(model::Transformer& transformer, std::span<const TokenId> tokens, model::KvCache& cache,
@@ -81,43 +69,15 @@ std::vector<float> slice_of_pass(model::Transformer& transformer) {
   return logits;
 }
 
-// Sequences of random tokens; the last ones of each are scored.
-bfs::Objective random_objective(const model::Model& model) {
-  constexpr std::uint32_t kSequences = 4;
-  constexpr std::uint32_t kTokens = 12;
-  constexpr std::uint32_t kScored = 4;
-  const std::vector<TokenId> tokens = random_tokens(model, kSequences * (kTokens + 1));
-  bfs::Objective objective;
-  for (std::uint32_t s = 0; s < kSequences; ++s) {
-    const auto first = tokens.begin() + s * (kTokens + 1);
-    objective.sequences.emplace_back(first, first + kTokens);
-    for (std::uint32_t row = kTokens - kScored; row < kTokens; ++row)
-      objective.terms.push_back({s, row, first[row + 1], 1.0});
-    objective.items.push_back(
-        {"random", 1.0, false, objective.terms.size() - kScored, objective.terms.size()});
-  }
-  return objective;
-}
-
-// Up to four layers in the middles of equal parts of the depth: their mean cost is that of all.
-std::vector<std::uint32_t> spread_layers(std::size_t num_layers) {
-  constexpr std::size_t kParts = 4;
-  std::set<std::uint32_t> layers;
-  for (std::size_t part = 0; part < kParts; ++part)
-    layers.insert(static_cast<std::uint32_t>((2 * part + 1) * num_layers / (2 * kParts)));
-  return {layers.begin(), layers.end()};
-}
-
-// So many that all layers together take about two trillion multiply-adds.
-std::size_t affordable_batch(const model::Model& model, std::size_t tokens, std::size_t layers) {
-  constexpr double kMultiplyAdds = 2e12;
-  constexpr double kMost = 32.0;  // as in a search
-  const double each = static_cast<double>(tokens) * static_cast<double>(layer_weights(model)) / 2.0;
-  return static_cast<std::size_t>(
-      std::clamp(kMultiplyAdds / (each * static_cast<double>(layers)), 1.0, kMost));
-}
-
 }  // namespace
+
+std::vector<TokenId> random_tokens(const model::Model& model, std::size_t count) {
+  const CounterRng rng(2);
+  std::vector<TokenId> tokens(count);
+  for (std::size_t i = 0; i < count; ++i)
+    tokens[i] = static_cast<TokenId>(rng.below(i, model.parameters().vocabulary));
+  return tokens;
+}
 
 Status check_against_scalar(model::Transformer& transformer) {
   const kernels::KernelTable& scalar = *kernels::all_kernels().front();
@@ -166,36 +126,6 @@ SpeedFigure measure_generation(model::Transformer& transformer, std::size_t toke
           model::greedy_token(logits);
         }
       });
-}
-
-std::optional<CandidateSpeed> measure_candidates(model::Transformer& transformer,
-                                                 std::optional<std::size_t> batch,
-                                                 std::size_t repetitions) {
-  const model::Model& model = transformer.model();
-  const bfs::Objective objective = random_objective(model);
-  const std::vector<std::uint32_t> layers = spread_layers(model.parameters().num_layers);
-  CandidateSpeed speed;
-  speed.tokens = objective.num_tokens();
-  speed.batch = batch ? *batch : affordable_batch(model, speed.tokens, layers.size());
-  std::vector<TensorAddress> tensors;
-  std::vector<patch::Flip> flips;
-  for (const std::uint32_t layer : layers) {
-    const TensorAddress gate{layer, Projection::kGate};
-    const TensorAddress up{layer, Projection::kUp};
-    if (!model.bit_matrix(gate) || !model.bit_matrix(up)) return std::nullopt;
-    tensors.push_back(gate);
-    for (std::size_t i = 0; i < speed.batch; ++i)
-      flips.push_back(
-          patch::row_flip(i % 2 == 0 ? gate : up,
-                          static_cast<std::uint32_t>(i * 37 % model.parameters().feed_forward)));
-  }
-  bfs::Evaluator evaluator(transformer, objective, tensors);
-  speed.per_second = static_cast<double>(flips.size()) /
-                     median_seconds(repetitions, [&] { evaluator.evaluate_flips(flips); });
-  const model::RowOverlay overlay = bfs::make_overlay(model, {flips.data(), 1});
-  speed.plain_per_second =
-      1.0 / median_seconds(repetitions, [&] { evaluator.evaluate_overlay(overlay); });
-  return speed;
 }
 
 }  // namespace bankai::cli

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <vector>
 
 #include "cli/bench_machine.h"
 #include "cli/bench_options.h"
@@ -11,6 +11,9 @@
 #include "model/transformer.h"
 
 namespace bankai::cli {
+
+// `count` tokens of the vocabulary, always the same.
+std::vector<model::TokenId> random_tokens(const model::Model& model, std::size_t count);
 
 // kVerification unless the transformer's kernels give the same bits as the scalar ones: two tokens
 // through the first layer, and 1,024 rows of the head. (A whole pass in scalar code would take
@@ -36,19 +39,5 @@ SpeedFigure measure_prompt(model::Transformer& transformer, std::size_t tokens,
 SpeedFigure measure_generation(model::Transformer& transformer, std::size_t tokens,
                                std::size_t depth, const BenchOptions& options,
                                const BandwidthMeter& bandwidth);
-
-struct CandidateSpeed {
-  double per_second = 0.0;        // flips evaluated exactly, averaged over the model's depth
-  double plain_per_second = 0.0;  // by a forward pass of the whole model for each
-  std::size_t tokens = 0;         // that each flip is evaluated on
-  std::size_t batch = 0;          // flips evaluated together
-};
-
-// Row flips of gate and up in up to four layers spread over the depth; `batch` flips in each,
-// nullopt: as many as keep this short. On random tokens, of which a part is scored. Nothing for a
-// model whose weights there are not one-bit.
-std::optional<CandidateSpeed> measure_candidates(model::Transformer& transformer,
-                                                 std::optional<std::size_t> batch,
-                                                 std::size_t repetitions);
 
 }  // namespace bankai::cli

@@ -4,6 +4,7 @@
 
 #include "cli/model_options.h"
 #include "cli/parse.h"
+#include "cli/search_atlas.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -12,6 +13,9 @@ namespace po = boost::program_options;
 using Paths = std::vector<std::string>;
 
 namespace {
+
+constexpr std::size_t kLeastPopulation = 2;
+constexpr std::size_t kMostPopulation = std::size_t{1} << 20U;
 
 // "a | b | c" of a list of things with names.
 template <typename List>
@@ -101,29 +105,52 @@ void add_search_options(CommandLine& line) {
                                            "layers such as 1-4,34 (default: all)")(
       "tensors", po::value<std::string>()->default_value("gate,up"),
       "some of gate,up,down,q,k,v,o")("granularity", po::value<std::string>()->default_value("row"),
-                                      "what one flip is: row, group or bit")(
+                                      "what one flip is: row, group, bit or mixed")(
       "strategy", po::value<std::string>()->default_value("greedy"),
       names_of(bfs::all_strategies()).c_str())("candidates",
                                                po::value<std::uint64_t>()->default_value(0),
-                                               "sample this many in the first round (0: all)")(
+                                               "exhaustive: evaluate a sample of so many (0: all)")(
       "shortlist", po::value<std::uint64_t>()->default_value(defaults.shortlist),
-      "best candidates to score again in each later round")(
+      "greedy: best candidates by first order to verify in a round")(
       "iterations", po::value<std::uint64_t>()->default_value(0),
       "rounds, or draws of hill-climb (0: by strategy)")(
       "budget-flips", po::value<std::size_t>()->default_value(0), "most flips (0: no limit)")(
       "budget-bytes", po::value<std::string>(),
       "most bytes of the binary patch, such as 512 or 1KiB")(
       "min-gain", po::value<double>()->default_value(0.0), "fitness that a round must add")(
+      "flip-penalty", po::value<double>()->default_value(0.0),
+      "fitness that every flip must pay for")("pareto", po::bool_switch(),
+                                              "no target file may lose what it has gained")(
+      "population", po::value<std::size_t>()->default_value(defaults.population),
+      "patches in a generation of evolve")(
+      "min-effect", po::value<double>()->default_value(defaults.min_effect),
+      "least mean gain of the targets in a round, in standard errors over them")(
+      "probe-fraction", po::value<double>()->default_value(defaults.probe_fraction),
+      "part of the targets, drawn anew each round, that proposals are made from")(
+      "curvature", po::value<bool>()->default_value(defaults.curvature),
+      "bend first-order predictions as log-probabilities bend")(
       "patience", po::value<std::size_t>()->default_value(0),
       "stop after so many rounds without a better held-out score")(
       "time-limit", po::value<std::string>(), "stop after 90s, 10m, 2h …")(
       "seed", po::value<std::uint64_t>()->default_value(defaults.seed), "of sampling");
+  line.group("Sensitivity atlas, instead of searching")(
+      "atlas", po::value<Paths>(),
+      "statistics of all candidates by layer, tensor and row: .json, or .svg for a picture; "
+      "repeatable")("merge-atlas", po::value<Paths>(),
+                    "an atlas (.json) to merge, repeatable: without model and data");
   line.group("Output")("output,o", po::value<std::string>(),
                        "the patch: .json (readable) or .bkp (binary)")(
       "name", po::value<std::string>(), "the patch's name (default: from the output file)")(
+      "bare", po::bool_switch(),
+      "leave out the base's hash (16 bytes), so that nobody can tell which model the patch is for")(
       "scores-out", po::value<std::string>(),
       "table of the first round's exact scores: .csv or .jsonl")(
-      "checkpoint", po::value<std::string>(), "written each round and when stopped")(
+      "explain", po::bool_switch(),
+      "a table of what each flip of the patch does, and why it is there")(
+      "check-ranking", po::value<std::uint64_t>()->implicit_value(1000),
+      "instead of searching, hold first-order predictions against the exact change of so many "
+      "candidates of each kind")("checkpoint", po::value<std::string>(),
+                                 "written each round and when stopped")(
       "resume", po::bool_switch(), "go on from the checkpoint")("log", po::value<std::string>(),
                                                                 "events, as JSON lines");
 }
@@ -138,6 +165,15 @@ Result<SearchFiles> read_search_files(const CommandLine& line) {
   files.checkpoint = text("checkpoint");
   files.log = text("log");
   files.resume = line.get<bool>("resume");
+  files.explain = line.get<bool>("explain");
+  if (line.has("check-ranking")) files.check_ranking = line.get<std::uint64_t>("check-ranking");
+  BANKAI_ASSIGN_OR_RETURN(files.atlas, read_atlas_paths(line));
+  if (!files.atlas.empty() && (!files.output.empty() || files.check_ranking > 0))
+    return Error{ErrorCode::kUsage,
+                 "--atlas does not search: it goes neither with --output nor with --check-ranking"};
+  if (!files.atlas.empty() && !(line.get<double>("control-penalty") <= bfs::kMostAtlasPenalty))
+    return make_error(ErrorCode::kUsage, "--atlas takes a --control-penalty up to %g",
+                      bfs::kMostAtlasPenalty);
   if (!line.has("model")) return Error{ErrorCode::kUsage, "--model is missing (see --help)"};
   if (!line.has("target")) return Error{ErrorCode::kUsage, "--target is missing (see --help)"};
   if (!files.output.empty() && !files.output.ends_with(".json") && !files.output.ends_with(".bkp"))
@@ -171,9 +207,13 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const mo
   options.strategy = *strategy;
   const auto granularity = bfs::find_granularity(line.get<std::string>("granularity"));
   if (!granularity)
-    return make_error(ErrorCode::kUsage, "--granularity '%s': expected row, group or bit",
+    return make_error(ErrorCode::kUsage, "--granularity '%s': expected row, group, bit or mixed",
                       line.get<std::string>("granularity").c_str());
   options.granularity = *granularity;
+  if (options.strategy == bfs::StrategyKind::kHillClimb &&
+      options.granularity == bfs::Granularity::kMixed)
+    return Error{ErrorCode::kUsage,
+                 "--strategy hill-climb draws flips of one kind: --granularity row, group or bit"};
   BANKAI_ASSIGN_OR_RETURN(options.tensors, read_tensors(line, model));
   options.control_penalty = line.get<double>("control-penalty");
   if (!(options.control_penalty >= 0.0))
@@ -184,6 +224,19 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const mo
   options.shortlist = line.get<std::uint64_t>("shortlist");
   options.budget_flips = line.get<std::size_t>("budget-flips");
   options.min_gain = line.get<double>("min-gain");
+  options.flip_penalty = line.get<double>("flip-penalty");
+  if (!(options.flip_penalty >= 0.0))
+    return Error{ErrorCode::kUsage, "--flip-penalty must not be negative"};
+  options.pareto = line.get<bool>("pareto");
+  options.population = line.get<std::size_t>("population");
+  if (options.population < kLeastPopulation || options.population > kMostPopulation)
+    return make_error(ErrorCode::kUsage, "--population must be %zu to %zu", kLeastPopulation,
+                      kMostPopulation);
+  options.min_effect = line.get<double>("min-effect");
+  options.probe_fraction = line.get<double>("probe-fraction");
+  if (!(options.probe_fraction > 0.0 && options.probe_fraction <= 1.0))
+    return Error{ErrorCode::kUsage, "--probe-fraction must be above 0 and at most 1"};
+  options.curvature = line.get<bool>("curvature");
   options.patience = line.get<std::size_t>("patience");
   options.text_context = line.get<std::size_t>("ctx");
   if (options.text_context == 0 || options.shortlist == 0)
@@ -194,6 +247,7 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const mo
     BANKAI_ASSIGN_OR_RETURN(options.budget_bytes,
                             parse_size(line.get<std::string>("budget-bytes")));
   }
+  options.bare = line.get<bool>("bare");
   if (line.has("name")) {
     options.patch_name = line.get<std::string>("name");
   } else if (line.has("output")) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bfs/search_options.h"
 #include "cli/command_line.h"
@@ -18,6 +19,9 @@ struct SearchFiles {
   std::string checkpoint;
   std::string log;
   bool resume = false;
+  bool explain = false;
+  std::uint64_t check_ranking = 0;  // candidates of each kind to evaluate instead of searching
+  std::vector<std::string> atlas;   // files of the atlas that is made instead of searching
   double time_limit_seconds = 0.0;  // 0: none
 };
 

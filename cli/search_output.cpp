@@ -54,15 +54,19 @@ std::string history(const bfs::SearchContext& context, const SearchReport& repor
 
 Result<patch::Patch> bound_patch(const bfs::SearchContext& context, const bfs::SearchState& state) {
   BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, context.make_patch(state.accepted));
-  const model::GgufFile& file = context.model().file();
-  const std::string stem = std::filesystem::path(file.path()).stem().string();
-  BANKAI_ASSIGN_OR_RETURN(patch.base_model, file.get_string("general.name", stem));
+  BANKAI_ASSIGN_OR_RETURN(patch.base_model, model_name(context.model()));
   const auto lookup = [&](TensorAddress tensor) { return context.model().bit_matrix(tensor); };
   BANKAI_RETURN_IF_ERROR(patch::bind_to_base(patch, lookup));
+  if (context.options().bare) patch.base.hash.reset();
   return patch;
 }
 
 }  // namespace
+
+Result<std::string> model_name(const model::Model& model) {
+  const std::string stem = std::filesystem::path(model.file().path()).stem().string();
+  return model.file().get_string("general.name", stem);
+}
 
 Status load_checkpoint(const std::string& path, std::vector<std::byte>& bytes) {
   if (!std::filesystem::exists(path)) return {};
@@ -99,8 +103,9 @@ Result<SearchReport> make_report(bfs::SearchContext& context, const bfs::SearchD
   SearchReport report;
   const model::RowOverlay overlay =
       bfs::make_overlay(context.model(), context.flips(state.accepted));
-  const std::span<const double> base = context.evaluator().base_scores();
+  const std::span<const double> base = context.base_scores();
   report.fitness = state.fitness;
+  report.front = state.front;
   report.target_before = bfs::mean_score(context.objective(), base, false);
   report.target_after = bfs::mean_score(context.objective(), context.state_scores(), false);
   report.control_before = bfs::mean_score(context.objective(), base, true);

@@ -13,7 +13,39 @@
 namespace bankai::cli {
 using Json = nlohmann::ordered_json;
 
-void print_report(const SearchReport& report, bool json, const std::string& output) {
+namespace {
+
+Json reasons_json(const bfs::SearchContext& context, const SearchReport& report) {
+  Json reasons = Json::array();
+  for (const bfs::FlipReason& reason : report.reasons)
+    reasons.push_back({{"flip", patch::to_string(context.space().flip(reason.id))},
+                       {"predicted", reason.predicted},
+                       {"alone", reason.alone.fitness},
+                       {"inside", reason.inside.fitness},
+                       {"target_gain", reason.inside.target_gain},
+                       {"control_loss", reason.inside.control_loss},
+                       {"bytes", reason.bytes}});
+  return reasons;
+}
+
+void print_reasons(const bfs::SearchContext& context, const SearchReport& report) {
+  std::cout << format("\n%-32s %10s %10s %10s %10s %10s %6s\n", "flip", "predicted", "alone",
+                      "in patch", "targets", "controls", "bytes");
+  for (const bfs::FlipReason& reason : report.reasons)
+    std::cout << format("%-32s %+10.4f %+10.4f %+10.4f %+10.4f %+10.4f %6td\n",
+                        patch::to_string(context.space().flip(reason.id)).c_str(), reason.predicted,
+                        reason.alone.fitness, reason.inside.fitness, reason.inside.target_gain,
+                        -reason.inside.control_loss, reason.bytes);
+  std::cout
+      << "predicted: change of the fitness by the flip alone, by first order; alone: exactly; "
+         "in patch:\nwhat the patch would lose without it, with its parts on targets and "
+         "controls\n";
+}
+
+}  // namespace
+
+void print_report(const bfs::SearchContext& context, const SearchReport& report, bool json,
+                  const std::string& output) {
   const std::uint64_t bits =
       patch::count_flipped_bits(report.patch.flips, report.patch.base.shapes).bits;
   const std::size_t bytes = patch::binary_size_bytes(report.patch);
@@ -28,6 +60,7 @@ void print_report(const SearchReport& report, bool json, const std::string& outp
         {"target_after", report.target_after},
         {"control_before", report.control_before},
         {"control_after", report.control_after},
+        {"pareto_front", Json::parse(bfs::to_json(report.front))},
         {"heldout", report.held_out ? Json::parse(proof_json(*report.held_out)) : Json(nullptr)},
         {"controls", report.controls ? Json::parse(proof_json(*report.controls)) : Json(nullptr)},
         {"forward_tokens", report.forward_tokens},
@@ -36,6 +69,7 @@ void print_report(const SearchReport& report, bool json, const std::string& outp
         {"threads", report.threads},
         {"kernel", report.kernel},
         {"output", output}};
+    if (!report.reasons.empty()) object["explain"] = reasons_json(context, report);
     print_json_line(object);
     return;
   }
@@ -55,6 +89,7 @@ void print_report(const SearchReport& report, bool json, const std::string& outp
       report.seconds, static_cast<unsigned long long>(report.forward_tokens), report.ranks,
       report.threads, report.kernel.c_str());
   if (!output.empty()) std::cout << format("%-10s %s\n", "written", output.c_str());
+  if (!report.reasons.empty()) print_reasons(context, report);
 }
 
 Status write_scores(const std::string& path, const bfs::SearchContext& context,

@@ -3,7 +3,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "bfs/explain.h"
 #include "bfs/held_out.h"
 #include "bfs/search_context.h"
 #include "bfs/search_state.h"
@@ -16,10 +18,12 @@ namespace bankai::cli {
 struct SearchReport {
   patch::Patch patch;
   bfs::Fitness fitness;
+  bfs::ParetoFront front;
   double target_before = 0.0, target_after = 0.0;
   double control_before = 0.0, control_after = 0.0;
   std::optional<bfs::HeldOutResult> held_out;
   std::optional<bfs::HeldOutResult> controls;  // the controls' answers, by generation
+  std::vector<bfs::FlipReason> reasons;        // empty unless asked for
   std::uint64_t forward_tokens = 0;
   double seconds = 0.0;
   int ranks = 1;
@@ -28,7 +32,8 @@ struct SearchReport {
 };
 
 // On standard output. `output`: the file that the patch was written to, or "".
-void print_report(const SearchReport& report, bool json, const std::string& output);
+void print_report(const bfs::SearchContext& context, const SearchReport& report, bool json,
+                  const std::string& output);
 
 // One line per scored candidate of state.ranking, relative to the unpatched model:
 // layer, tensor, row, group, column, delta_loss, sensitivity, control_loss, fitness.

@@ -106,6 +106,36 @@ void ActivationBlock::set_token(const KernelTable& table, std::size_t token, con
   is_wide_[token] = is_wide ? 1 : 0;
 }
 
+void ActivationBlock::take_group(const ActivationBlock& from, std::size_t group) {
+  BANKAI_CHECK(group < from.cols_ / kGroupCols, "column group out of range");
+  resize(from.mode_, from.tokens_, kGroupCols, from.keeps_floats_);
+  for (std::size_t token = 0; token < tokens_; ++token) {
+    const std::size_t source = token * from.cols_ + group * kGroupCols;
+    const std::size_t target = token * kGroupCols;
+    const std::int8_t* high = from.high_.data() + source;
+    std::copy_n(high, kGroupCols, high_.data() + target);
+    std::copy_n(from.low_.data() + source, kGroupCols, low_.data() + target);
+    if (keeps_floats_)
+      std::copy_n(from.values_.data() + source, kGroupCols, values_.data() + target);
+    scales_[token] = from.scales_[source / kGroupCols];
+    const bool has_high =
+        std::any_of(high, high + kGroupCols, [](std::int8_t d) { return d != 0; });
+    is_wide_[token] = has_high ? 1 : 0;
+  }
+}
+
+void ActivationBlock::widen(std::size_t first, std::size_t count, float* out) const {
+  BANKAI_DCHECK(first + count <= tokens_, "tokens out of range");
+  for (std::size_t i = first * cols_; i < (first + count) * cols_; i += kGroupCols) {
+    const float scale = scales_[i / kGroupCols];
+    const std::int8_t* high = high_.data() + i;
+    const std::int8_t* low = low_.data() + i;
+    for (std::size_t j = 0; j < kGroupCols; ++j)
+      out[j] = scale * static_cast<float>(255 * high[j] + low[j]);
+    out += kGroupCols;
+  }
+}
+
 Activations ActivationBlock::one_plane(std::size_t first, std::size_t count) const {
   BANKAI_DCHECK(first + count <= tokens_, "tokens out of range");
   const std::size_t offset = first * cols_;

@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
+// The largest of 8, 4, 2 and 1 that is at most n.
+constexpr std::size_t power_of_two_up_to_8(std::size_t n) {
+  return n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+}
+
 template <KvType kType>
 struct KvElement;
 template <>
@@ -73,13 +78,13 @@ void score_queries(const float* queries, std::size_t query_stride, std::size_t h
 }
 
 // Queries in tiles of kQueries, then of half as many, and so on; each tile with as many blocks as
-// there are accumulators left, up to 8.
+// there are accumulators left, rounded down to a power of two so that halving leaves none over.
 template <typename V, KvType kType, std::size_t kQueries>
 void score_all(const float* queries, std::size_t num_queries, std::size_t query_stride,
                std::size_t head_dim, const typename KvElement<kType>::Type* keys,
                std::size_t num_blocks, std::size_t block_stride, float scale, float* out,
                std::size_t out_stride) {
-  constexpr std::size_t kBlocks = least(V::kAccumulators / kQueries, 8);
+  constexpr std::size_t kBlocks = power_of_two_up_to_8(V::kAccumulators / kQueries);
   std::size_t q = 0;
   for (; q + kQueries <= num_queries; q += kQueries)
     score_queries<V, kType, kQueries, kBlocks>(queries + q * query_stride, query_stride, head_dim,
@@ -95,15 +100,19 @@ template <typename V, KvType kType>
 void attention_scores(const float* queries, std::size_t num_queries, std::size_t query_stride,
                       std::size_t head_dim, const void* keys, std::size_t num_blocks,
                       std::size_t block_stride, float scale, float* out, std::size_t out_stride) {
-  score_all<V, kType, least(V::kAccumulators, 8)>(
+  score_all<V, kType, power_of_two_up_to_8(V::kAccumulators)>(
       queries, num_queries, query_stride, head_dim,
       static_cast<const typename KvElement<kType>::Type*>(keys), num_blocks, block_stride, scale,
       out, out_stride);
 }
 
+// How weights lie in memory: those of a query together, or those of a position.
+enum class WeightOrder : std::uint8_t { kByQuery, kByPosition };
+
 // A tile of kQueries × kRuns runs of 16 dimensions of the mixed values; all lanes or, for one run,
 // the first ones.
-template <typename V, KvType kType, std::size_t kQueries, std::size_t kRuns, typename Lanes>
+template <typename V, KvType kType, WeightOrder kOrder, std::size_t kQueries, std::size_t kRuns,
+          typename Lanes>
 void value_tile(const float* weights, std::size_t weight_stride,
                 const typename KvElement<kType>::Type* values, std::size_t row_stride,
                 std::size_t num_positions, float* out, std::size_t out_stride, Lanes lanes) {
@@ -116,7 +125,9 @@ void value_tile(const float* weights, std::size_t weight_stride,
     for (std::size_t r = 0; r < kRuns; ++r)
       value[r] = KvElement<kType>::template load<V>(values + j * row_stride + r * kLanes, lanes);
     for (std::size_t q = 0; q < kQueries; ++q) {
-      const V weight = V::broadcast(weights[q * weight_stride + j]);
+      const V weight =
+          V::broadcast(kOrder == WeightOrder::kByQuery ? weights[q * weight_stride + j]
+                                                       : weights[j * weight_stride + q]);
       for (std::size_t r = 0; r < kRuns; ++r) sum[q][r] = V::fma(weight, value[r], sum[q][r]);
     }
   }
@@ -125,47 +136,48 @@ void value_tile(const float* weights, std::size_t weight_stride,
       sum[q][r].store(out + q * out_stride + r * kLanes, lanes);
 }
 
-template <typename V, KvType kType, std::size_t kQueries, std::size_t kRuns>
+template <typename V, KvType kType, WeightOrder kOrder, std::size_t kQueries, std::size_t kRuns>
 void mix_queries(const float* weights, std::size_t weight_stride,
                  const typename KvElement<kType>::Type* values, std::size_t row_stride,
                  std::size_t num_positions, std::size_t head_dim, float* out,
                  std::size_t out_stride) {
   std::size_t d = 0;
   for (; d + kRuns * kLanes <= head_dim; d += kRuns * kLanes)
-    value_tile<V, kType, kQueries, kRuns>(weights, weight_stride, values + d, row_stride,
-                                          num_positions, out + d, out_stride, AllLanes{});
+    value_tile<V, kType, kOrder, kQueries, kRuns>(weights, weight_stride, values + d, row_stride,
+                                                  num_positions, out + d, out_stride, AllLanes{});
   for (; d + kLanes <= head_dim; d += kLanes)
-    value_tile<V, kType, kQueries, 1>(weights, weight_stride, values + d, row_stride, num_positions,
-                                      out + d, out_stride, AllLanes{});
+    value_tile<V, kType, kOrder, kQueries, 1>(weights, weight_stride, values + d, row_stride,
+                                              num_positions, out + d, out_stride, AllLanes{});
   if (d < head_dim)
-    value_tile<V, kType, kQueries, 1>(weights, weight_stride, values + d, row_stride, num_positions,
-                                      out + d, out_stride, FirstLanes{head_dim - d});
+    value_tile<V, kType, kOrder, kQueries, 1>(weights, weight_stride, values + d, row_stride,
+                                              num_positions, out + d, out_stride,
+                                              FirstLanes{head_dim - d});
 }
 
-// As score_all, with runs of dimensions for blocks: as many as divide the 8 of a usual head.
-template <typename V, KvType kType, std::size_t kQueries>
+// As score_all, with runs of dimensions for blocks: a power of two divides the 8 of a usual head.
+template <typename V, KvType kType, WeightOrder kOrder, std::size_t kQueries>
 void mix_all(const float* weights, std::size_t num_queries, std::size_t weight_stride,
              const typename KvElement<kType>::Type* values, std::size_t row_stride,
              std::size_t num_positions, std::size_t head_dim, float* out, std::size_t out_stride) {
-  constexpr std::size_t kMostRuns = V::kAccumulators / kQueries;
-  constexpr std::size_t kRuns = kMostRuns >= 8 ? 8 : kMostRuns >= 4 ? 4 : kMostRuns;
+  constexpr std::size_t kRuns = power_of_two_up_to_8(V::kAccumulators / kQueries);
   constexpr std::size_t kFewer = kQueries > 4 ? 4 : kQueries / 2;
+  const std::size_t query_step = kOrder == WeightOrder::kByQuery ? weight_stride : 1;
   std::size_t q = 0;
   for (; q + kQueries <= num_queries; q += kQueries)
-    mix_queries<V, kType, kQueries, kRuns>(weights + q * weight_stride, weight_stride, values,
-                                           row_stride, num_positions, head_dim,
-                                           out + q * out_stride, out_stride);
+    mix_queries<V, kType, kOrder, kQueries, kRuns>(weights + q * query_step, weight_stride, values,
+                                                   row_stride, num_positions, head_dim,
+                                                   out + q * out_stride, out_stride);
   if constexpr (kFewer > 0)
-    mix_all<V, kType, kFewer>(weights + q * weight_stride, num_queries - q, weight_stride, values,
-                              row_stride, num_positions, head_dim, out + q * out_stride,
-                              out_stride);
+    mix_all<V, kType, kOrder, kFewer>(weights + q * query_step, num_queries - q, weight_stride,
+                                      values, row_stride, num_positions, head_dim,
+                                      out + q * out_stride, out_stride);
 }
 
 template <typename V, KvType kType>
 void attention_values(const float* weights, std::size_t num_queries, std::size_t weight_stride,
                       const void* values, std::size_t row_stride, std::size_t num_positions,
                       std::size_t head_dim, float* out, std::size_t out_stride) {
-  mix_all<V, kType, least(V::kAccumulators, 6)>(
+  mix_all<V, kType, WeightOrder::kByQuery, least(V::kAccumulators, 6)>(
       weights, num_queries, weight_stride,
       static_cast<const typename KvElement<kType>::Type*>(values), row_stride, num_positions,
       head_dim, out, out_stride);

@@ -40,6 +40,7 @@ KernelTable filled_from(KernelTable table, const KernelTable& lower) {
     fill(table.attention_scores[i], lower.attention_scores[i]);
     fill(table.attention_values[i], lower.attention_values[i]);
   }
+  fill(table.accumulate_outer, lower.accumulate_outer);
   fill(table.dot_f32, lower.dot_f32);
   fill(table.add_f32, lower.add_f32);
   fill(table.f32_to_f16, lower.f32_to_f16);

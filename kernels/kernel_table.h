@@ -97,6 +97,15 @@ struct KernelTable {
                                    std::size_t head_dim, float* out, std::size_t out_stride);
   AttentionValues attention_values[kNumKvTypes] = {};
 
+  // Adds the outer products of rows of a (tokens, rows) and b (tokens, cols), in place, as the
+  // gradient of a weight matrix wants it: for t ascending, r < rows and c < cols
+  //   out[r · out_stride + c] = fma(a[t · a_stride + r], b[t · b_stride + c], out[r · out_stride +
+  //   c])
+  // So tokens may be added in several calls.
+  void (*accumulate_outer)(const float* a, std::size_t a_stride, std::size_t rows, const float* b,
+                           std::size_t b_stride, std::size_t cols, std::size_t tokens, float* out,
+                           std::size_t out_stride) = nullptr;
+
   // Σ a_i · b_i in 16 lanes of fma.
   float (*dot_f32)(const float* a, const float* b, std::size_t n) = nullptr;
   // y_i = y_i + x_i, in place in y.

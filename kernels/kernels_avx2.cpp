@@ -11,6 +11,7 @@
 #include "kernels/int8_peak_body.h"
 #include "kernels/kernel_table.h"
 #include "kernels/lookup_avx2.h"
+#include "kernels/outer_body.h"
 #include "kernels/quantize_body.h"
 #include "kernels/rows_avx2.h"
 #include "kernels/transposed_body.h"
@@ -34,6 +35,7 @@ const KernelTable kAvx2Kernels = {
                          attention_scores<Vec16Avx2, KvType::kF32>},
     .attention_values = {attention_values<Vec16Avx2, KvType::kF16>,
                          attention_values<Vec16Avx2, KvType::kF32>},
+    .accumulate_outer = accumulate_outer<Vec16Avx2>,
     .dot_f32 = dot_f32<Vec16Avx2>,
     .add_f32 = add_f32<Vec16Avx2>,
     .f32_to_f16 = f32_to_f16<Vec16Avx2>,

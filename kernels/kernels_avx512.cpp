@@ -10,6 +10,7 @@
 #include "kernels/gemm_int8_body.h"
 #include "kernels/int8_peak_body.h"
 #include "kernels/kernel_table.h"
+#include "kernels/outer_body.h"
 #include "kernels/quantize_body.h"
 #include "kernels/rows_avx512.h"
 #include "kernels/transposed_body.h"
@@ -33,6 +34,7 @@ const KernelTable kAvx512Kernels = {
                          attention_scores<Vec16Avx512, KvType::kF32>},
     .attention_values = {attention_values<Vec16Avx512, KvType::kF16>,
                          attention_values<Vec16Avx512, KvType::kF32>},
+    .accumulate_outer = accumulate_outer<Vec16Avx512>,
     .dot_f32 = dot_f32<Vec16Avx512>,
     .add_f32 = add_f32<Vec16Avx512>,
     .f32_to_f16 = f32_to_f16<Vec16Avx512>,

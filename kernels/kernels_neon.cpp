@@ -10,6 +10,7 @@
 #include "kernels/int8_peak_neon.h"
 #include "kernels/kernel_table.h"
 #include "kernels/lookup_neon.h"
+#include "kernels/outer_body.h"
 #include "kernels/quantize_body.h"
 #include "kernels/rows_neon.h"
 #include "kernels/vec16_neon.h"
@@ -27,6 +28,7 @@ const KernelTable kNeonKernels = {
                          attention_scores<Vec16Neon, KvType::kF32>},
     .attention_values = {attention_values<Vec16Neon, KvType::kF16>,
                          attention_values<Vec16Neon, KvType::kF32>},
+    .accumulate_outer = accumulate_outer<Vec16Neon>,
     .dot_f32 = dot_f32<Vec16Neon>,
     .add_f32 = add_f32<Vec16Neon>,
     .f32_to_f16 = f32_to_f16<Vec16Neon>,

@@ -107,6 +107,17 @@ void xnor_threshold(const std::uint64_t* weights, std::size_t rows,
   }
 }
 
+void accumulate_outer(const float* a, std::size_t a_stride, std::size_t rows, const float* b,
+                      std::size_t b_stride, std::size_t cols, std::size_t tokens, float* out,
+                      std::size_t out_stride) {
+  for (std::size_t t = 0; t < tokens; ++t)
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t c = 0; c < cols; ++c) {
+        float& sum = out[r * out_stride + c];
+        sum = std::fma(a[t * a_stride + r], b[t * b_stride + c], sum);
+      }
+}
+
 // One multiply-add after another, as the loops above do them.
 std::uint64_t int8_peak(std::size_t rounds) {
   volatile std::int8_t factor = 3;
@@ -132,6 +143,7 @@ const KernelTable kScalarKernels = {
                          attention_scores<Vec16Scalar, KvType::kF32>},
     .attention_values = {attention_values<Vec16Scalar, KvType::kF16>,
                          attention_values<Vec16Scalar, KvType::kF32>},
+    .accumulate_outer = accumulate_outer,
     .dot_f32 = dot_f32<Vec16Scalar>,
     .add_f32 = add_f32<Vec16Scalar>,
     .f32_to_f16 = f32_to_f16<Vec16Scalar>,

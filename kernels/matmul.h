@@ -41,6 +41,10 @@ class ActivationBlock {
   void resize(ActivationMode mode, std::size_t tokens, std::size_t cols, bool keep_floats = true);
   // Stores one token's row (cols). Different tokens may be set from different threads.
   void set_token(const KernelTable& table, std::size_t token, const float* x);
+  // Becomes the block of column group `group` of `from` alone, (tokens, 128): the same integers,
+  // scales and floats. A token is wide where this group needs it. REQUIRES: group is below cols /
+  // 128; `from` is another block, with every token set.
+  void take_group(const ActivationBlock& from, std::size_t group);
 
   std::size_t tokens() const { return tokens_; }
   std::size_t cols() const { return cols_; }
@@ -55,6 +59,9 @@ class ActivationBlock {
   // The float row of a token (cols): what F32, F16 and BF16 weights are multiplied with. REQUIRES:
   // kept.
   const float* floats(std::size_t token) const { return values_.data() + token * cols_; }
+  // What the integers stand for, scale · integer rounded to float once, of tokens [first, first +
+  // count): out (count, cols).
+  void widen(std::size_t first, std::size_t count, float* out) const;
 
  private:
   ActivationMode mode_ = ActivationMode::kA8;
@@ -62,6 +69,7 @@ class ActivationBlock {
   std::size_t cols_ = 0;
   bool keeps_floats_ = true;
   std::vector<float> values_;
+  // An integer is 255 · high + low.
   std::vector<std::int8_t> high_;  // a8: zero but in tokens with shifts
   std::vector<std::int8_t> low_;
   std::vector<float> scales_;

@@ -23,7 +23,7 @@ struct Vec16Avx2 {
   __m256 high;
 
   class DoubleSum;
-  static constexpr std::size_t kAccumulators = 4;  // see attention_body.h
+  static constexpr std::size_t kAccumulators = 6;  // see attention_body.h
 
   static Vec16Avx2 broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
   static Vec16Avx2 zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }

@@ -42,6 +42,17 @@ void KvRows::write(const kernels::KernelTable& table, std::size_t head, std::siz
   write_elements(halves.data(), halves.data() + head_dim_, head_dim_, position, keys, values);
 }
 
+void KvRows::copy_prefix(std::size_t head, std::size_t from_position, std::size_t to_position,
+                         std::size_t count) {
+  std::uint8_t* keys = heads_[head].keys.data();
+  std::uint8_t* values = heads_[head].values.data();
+  const std::size_t blocks = (count + kKeyBlock - 1) / kKeyBlock;
+  std::memcpy(keys + to_position * row_bytes(), keys + from_position * row_bytes(),
+              blocks * kKeyBlock * row_bytes());
+  std::memcpy(values + to_position * row_bytes(), values + from_position * row_bytes(),
+              count * row_bytes());
+}
+
 void KvRows::score(const kernels::KernelTable& table, std::size_t head, std::size_t first_position,
                    std::size_t num_positions, const float* queries, std::size_t num_queries,
                    float scale, float* out, std::size_t out_stride) const {

@@ -29,6 +29,11 @@ class KvRows {
   void write(const kernels::KernelTable& table, std::size_t head, std::size_t position,
              const float* key, const float* value);
 
+  // Copies `count` positions of one head from `from_position` to `to_position`. REQUIRES: both are
+  // multiples of 16; what the last block of 16 keys there holds beyond them is lost.
+  void copy_prefix(std::size_t head, std::size_t from_position, std::size_t to_position,
+                   std::size_t count);
+
   // out[q · out_stride + j] = scale · (query q · key of position first_position + j), for j <
   // num_positions rounded up to 16; queries are (num_queries, head_dim). REQUIRES: first_position
   // is a multiple of 16.

@@ -40,38 +40,56 @@ void multiply_rows(const kernels::KernelTable& table, const WeightMatrix& matrix
 
 }  // namespace
 
-void Transformer::multiply_row(const WeightMatrix& matrix, const std::uint8_t* bytes,
-                               const kernels::ActivationBlock& activations, std::size_t first_token,
-                               std::size_t num_tokens, float* out, std::size_t stride) const {
-  kernels::WeightRows one = matrix.weights.slice(0, 1);
-  one.data = bytes;
+void Transformer::multiply_given(const WeightMatrix& matrix, const std::uint8_t* bytes,
+                                 std::size_t num_rows, const kernels::ActivationBlock& activations,
+                                 std::size_t first_token, std::size_t num_tokens, float* out,
+                                 std::size_t stride) const {
+  kernels::WeightRows rows = matrix.weights.slice(0, num_rows);
+  rows.data = bytes;
   std::vector<kernels::PanelLine> lines;
-  kernels::Panels panel = matrix.panels;
-  if (panel.lines != nullptr) {
-    lines.resize(kernels::panel_bytes(panel.format, panel.cols) / kernels::kLineBytes);
-    panel.lines = lines.data()->bytes;
-    panel.rows = 1;
-    kernels::pack_panels(one, 0, 1, lines.data()->bytes);
+  kernels::Panels panels = matrix.panels;
+  if (panels.lines != nullptr) {
+    panels.rows = num_rows;
+    lines.resize(kernels::panels_bytes(panels) / kernels::kLineBytes);
+    panels.lines = lines.data()->bytes;
+    kernels::pack_panels(rows, 0, kernels::num_panels(num_rows), lines.data()->bytes);
   }
-  parallel_for(threads_for(num_tokens, one.cols), num_tokens, [&](IndexRange range) {
+  parallel_for(threads_for(num_tokens, rows.cols * num_rows), num_tokens, [&](IndexRange range) {
     const std::size_t first = first_token + range.begin;
     float* first_out = out + first * stride;
-    if (panel.lines != nullptr)
-      kernels::matmul(table_, panel, activations, first, range.size(), first_out, stride);
+    if (panels.lines != nullptr)
+      kernels::matmul(table_, panels, activations, first, range.size(), first_out, stride);
     else
-      kernels::matmul_floats(table_, one, activations, first, range.size(), first_out, stride);
-    apply_scale(matrix.scale, range.size(), 1, first_out, stride);
+      kernels::matmul_floats(table_, rows, activations, first, range.size(), first_out, stride);
+    apply_scale(matrix.scale, range.size(), num_rows, first_out, stride);
   });
 }
 
+void Transformer::multiply_row(const WeightMatrix& matrix, const std::uint8_t* bytes,
+                               const kernels::ActivationBlock& activations, std::size_t first_token,
+                               std::size_t num_tokens, float* out, std::size_t stride) const {
+  multiply_given(matrix, bytes, 1, activations, first_token, num_tokens, out, stride);
+}
+
+// The rows that an overlay replaces are multiplied together: a product prepares every token, which
+// takes as long as many rows.
 void Transformer::multiply_replaced(const Product& product, std::size_t tokens,
                                     const Replacements& replacements) const {
   const WeightMatrix& matrix = product.matrix;
   const std::size_t rows = matrix.weights.rows;
-  if (replacements.overlay != nullptr)
-    if (const RowOverlay::Rows* replaced = replacements.overlay->find(matrix.address))
-      for (const auto& [row, bytes] : *replaced)
-        multiply_row(matrix, bytes.data(), activations_, 0, tokens, product.out + row, rows);
+  const RowOverlay::Rows* replaced =
+      replacements.overlay == nullptr ? nullptr : replacements.overlay->find(matrix.address);
+  if (replaced != nullptr) {
+    std::vector<std::uint8_t> bytes;
+    for (const auto& row : *replaced)
+      bytes.insert(bytes.end(), row.second.begin(), row.second.end());
+    std::vector<float> columns(tokens * replaced->size());
+    multiply_given(matrix, bytes.data(), replaced->size(), activations_, 0, tokens, columns.data(),
+                   replaced->size());
+    const float* next = columns.data();
+    for (std::size_t t = 0; t < tokens; ++t)
+      for (const auto& row : *replaced) product.out[t * rows + row.first] = *next++;
+  }
   for (const LocalRow& local : replacements.local)
     if (local.address == matrix.address)
       multiply_row(matrix, local.bytes, activations_, local.first_token, local.num_tokens,

@@ -97,16 +97,54 @@ void Transformer::project_attention(std::size_t layer, std::size_t tokens, const
   multiply(products, tokens, replacements);
 }
 
+void Transformer::project_queries(std::size_t layer, std::size_t tokens, const float* x,
+                                  const Replacements& replacements,
+                                  AttentionProjections& projections) {
+  const LayerWeights& weights = model_.layer(layer);
+  normalise(tokens, x, weights.attention_norm, activations_);
+  projections.query.resize(tokens * model_.parameters().query_dim());
+  const StageClock clock(stage_times_, Stage::kProject);
+  const Product product{weights.query, projections.query.data()};
+  multiply({&product, 1}, tokens, replacements);
+}
+
+void Transformer::project_keys_values(std::size_t layer, std::size_t tokens, const float* x,
+                                      const Replacements& replacements,
+                                      AttentionProjections& projections) {
+  const LayerWeights& weights = model_.layer(layer);
+  normalise(tokens, x, weights.attention_norm, activations_);
+  projections.key.resize(tokens * model_.parameters().kv_dim());
+  projections.value.resize(tokens * model_.parameters().kv_dim());
+  const StageClock clock(stage_times_, Stage::kProject);
+  const Product products[] = {{weights.key, projections.key.data()},
+                              {weights.value, projections.value.data()}};
+  multiply(products, tokens, replacements);
+}
+
+const std::vector<float>& Transformer::mix_values(std::size_t layer,
+                                                  std::span<const Segment> segments,
+                                                  AttentionProjections& projections,
+                                                  std::span<const std::size_t> query_tokens) {
+  place_tokens(layer, segments, projections.key.size() / model_.parameters().kv_dim());
+  collect_runs(query_tokens);
+  attend(layer, segments, projections);
+  return mixed_;
+}
+
 void Transformer::finish_attention(std::size_t layer, std::span<const Segment> segments,
                                    AttentionProjections& projections,
-                                   const Replacements& replacements, float* x) {
+                                   const Replacements& replacements, float* x,
+                                   std::span<const std::size_t> query_tokens) {
+  mix_values(layer, segments, projections, query_tokens);
+  finish_output(layer, projections.query.size() / model_.parameters().query_dim(), mixed_.data(),
+                replacements, x);
+}
+
+void Transformer::finish_output(std::size_t layer, std::size_t tokens, const float* mixed,
+                                const Replacements& replacements, float* x) {
   const Hyperparameters& h = model_.parameters();
-  const std::size_t tokens = projections.query.size() / h.query_dim();
-  place_tokens(layer, segments, tokens);
-  attend(layer, segments, projections);
   const StageClock clock(stage_times_, Stage::kOutput);
-  quantise(tokens, mixed_.data(), h.query_dim(), model_.layer(layer).attention_sub_norm,
-           activations_);
+  quantise(tokens, mixed, h.query_dim(), model_.layer(layer).attention_sub_norm, activations_);
   delta_.resize(tokens * h.embedding);
   const Product product{model_.layer(layer).output, delta_.data()};
   multiply({&product, 1}, tokens, replacements);

@@ -36,10 +36,13 @@ ForwardOptions forward_options(kernels::ActivationMode mode, int threads);
 struct Segment {
   std::size_t first_token = 0;  // first row of the block
   std::size_t num_tokens = 0;
-  // Positions before the segment, all in `cache`; without a cache the segment starts at position 0
-  // and its keys and values live as long as the call.
+  // Positions before the segment, all in `cache`; without a cache they are the parent's, and all
+  // keys and values live as long as the call. A segment with positions before it has either.
   KvCache* cache = nullptr;
   std::size_t past = 0;
+  // Without a cache: an earlier segment of the call whose first `past` positions this one shares.
+  static constexpr std::size_t kNoParent = SIZE_MAX;
+  std::size_t parent = kNoParent;
 };
 
 // A replaced row that holds for some tokens of the block only: a candidate under evaluation.
@@ -87,9 +90,24 @@ class Transformer {
   // caches.
   void project_attention(std::size_t layer, std::size_t tokens, const float* x,
                          const Replacements& replacements, AttentionProjections& projections);
+  // Where only some tokens of the block are wanted, `query_tokens` names them, ascending:
+  // projections.query and x then hold their rows alone. Empty: all tokens.
   void finish_attention(std::size_t layer, std::span<const Segment> segments,
                         AttentionProjections& projections, const Replacements& replacements,
-                        float* x);
+                        float* x, std::span<const std::size_t> query_tokens = {});
+  // The parts of project_attention, for blocks in which only some tokens are wanted.
+  void project_queries(std::size_t layer, std::size_t tokens, const float* x,
+                       const Replacements& replacements, AttentionProjections& projections);
+  void project_keys_values(std::size_t layer, std::size_t tokens, const float* x,
+                           const Replacements& replacements, AttentionProjections& projections);
+  // The middle of finish_attention: q, k, v → what each token reads, (tokens, query_dim), valid
+  // until the next call of either.
+  const std::vector<float>& mix_values(std::size_t layer, std::span<const Segment> segments,
+                                       AttentionProjections& projections,
+                                       std::span<const std::size_t> query_tokens = {});
+  // The end of finish_attention: x += output(mixed), after the sub-norm if the model has one.
+  void finish_output(std::size_t layer, std::size_t tokens, const float* mixed,
+                     const Replacements& replacements, float* x);
   // Feed-forward half: x → gate, up; then hidden = activation(gate) · up, in place of gate; then x
   // += down(hidden), after the sub-norm if the model has one.
   void project_ffn(std::size_t layer, std::size_t tokens, const float* x,
@@ -104,9 +122,18 @@ class Transformer {
   void run_layers(std::size_t first, std::size_t last, std::span<const Segment> segments,
                   const Replacements& replacements, float* x);
 
+  // x (rows, cols) as the activations of a product, after an RMS norm unless `norm` is empty.
+  void quantise(std::size_t rows, const float* x, std::size_t cols, const std::vector<float>& norm,
+                kernels::ActivationBlock& out) const;
   // RMS norm of residual rows x (rows, embedding), as the activations of a product.
   void normalise(std::size_t rows, const float* x, const std::vector<float>& weight,
                  kernels::ActivationBlock& out) const;
+  // Rows with the given bytes (num_rows, in the file's layout) instead of the matrix's own, times
+  // tokens [first_token, first_token + num_tokens): out[token · stride + row]. REQUIRES: no more
+  // rows than the matrix has.
+  void multiply_given(const WeightMatrix& matrix, const std::uint8_t* bytes, std::size_t num_rows,
+                      const kernels::ActivationBlock& activations, std::size_t first_token,
+                      std::size_t num_tokens, float* out, std::size_t stride) const;
   // One weight row with the given bytes (in the file's layout) times tokens [first_token,
   // first_token + num_tokens): out[token · stride].
   void multiply_row(const WeightMatrix& matrix, const std::uint8_t* bytes,
@@ -125,10 +152,11 @@ class Transformer {
     std::size_t position = 0;
   };
 
-  // Tokens of one segment that attend together.
-  struct TokenRun {
-    std::size_t first_token = 0;
-    std::size_t num_tokens = 0;
+  // Consecutive queries of consecutive tokens of one segment, which attend together.
+  struct QueryRun {
+    std::size_t first_query = 0;
+    std::size_t num_queries = 0;
+    TokenPlace first_place;
   };
   struct AttentionScratch {
     std::vector<float> queries, scores, sums, mixed;
@@ -141,19 +169,22 @@ class Transformer {
   // What one element of a norm or an activation amounts to, in multiply-adds.
   static constexpr std::size_t kElementWork = 16;
   int threads_for(std::size_t elements, std::size_t work_per_element) const;
-  // x (rows, cols) as the activations of a product, after an RMS norm unless `norm` is empty.
-  void quantise(std::size_t rows, const float* x, std::size_t cols, const std::vector<float>& norm,
-                kernels::ActivationBlock& out) const;
   void multiply(std::span<const Product> products, std::size_t tokens,
                 const Replacements& replacements);
   void multiply_replaced(const Product& product, std::size_t tokens,
                          const Replacements& replacements) const;
   void place_tokens(std::size_t layer, std::span<const Segment> segments, std::size_t tokens);
-  void rotate_and_store(std::size_t layer, std::size_t token, std::size_t kv_head,
-                        AttentionProjections& projections) const;
+  void collect_runs(std::span<const std::size_t> query_tokens);
+  void norm_and_rotate(const std::vector<float>& norm, std::size_t position, float* head) const;
+  void store_key(std::size_t layer, std::size_t token, std::size_t kv_head,
+                 AttentionProjections& projections) const;
+  void store_keys(std::size_t layer, std::span<const Segment> segments,
+                  AttentionProjections& projections);
+  void rotate_queries(std::size_t layer, const QueryRun& run, std::size_t kv_head,
+                      AttentionProjections& projections) const;
   void attend(std::size_t layer, std::span<const Segment> segments,
               AttentionProjections& projections);
-  void attend_run(const TokenRun& run, std::size_t kv_head, const AttentionProjections& projections,
+  void attend_run(const QueryRun& run, std::size_t kv_head, const AttentionProjections& projections,
                   AttentionScratch& scratch);
   void add_to_residual(std::size_t tokens, const float* delta, float* x) const;
 
@@ -162,8 +193,9 @@ class Transformer {
   ForwardOptions options_;
   RopeTable rope_;
   KvRows scratch_kv_;               // of segments without a cache, one layer at a time
+  std::size_t scratch_rows_ = 0;    // that it has room for
   std::vector<TokenPlace> places_;  // of the block in attention
-  std::vector<TokenRun> runs_;
+  std::vector<QueryRun> runs_;
   kernels::ActivationBlock activations_;
   AttentionProjections attention_;
   FfnProjections ffn_;

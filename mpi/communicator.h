@@ -4,11 +4,13 @@
 // with arguments that fit together. A failure of the transport ends the program; it is not
 // reported. Errors of the work itself travel as data (mpi/agreement.h). A Communicator belongs to
 // the thread that started its rank. There is no floating-point reduction: the order of a sum over
-// ranks is not defined, so gather the terms and add them in the order of the items.
+// ranks is not defined, so gather the terms and add them in the order of the items, or add
+// integers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -39,6 +41,16 @@ class Communicator {
 
   // REQUIRES: a sum must fit into 64 bits.
   virtual std::int64_t all_reduce(std::int64_t value, ReduceOp op) = 0;
+
+  // The same for each element, in place. REQUIRES: the same length on all ranks. Each rank sends
+  // and receives about twice the length, whatever the number of ranks.
+  virtual void all_reduce(std::span<std::int64_t> values, ReduceOp op) = 0;
+
+  // The ranks that give the same colour among themselves, in the same order; with tickets of their
+  // own for each part of a team. Costs several collectives: do it once. Destroying the result is a
+  // collective of its ranks and must come before this communicator is destroyed.
+  // REQUIRES: colour is not negative.
+  virtual std::unique_ptr<Communicator> split(int colour) = 0;
 
   // Local. The team of each rank, shape (size): the ranks of a team share memory (one node), and
   // with it a ticket counter. Teams are numbered 0, 1, … in the order of their lowest rank.

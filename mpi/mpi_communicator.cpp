@@ -54,6 +54,16 @@ MPI_Op to_mpi(ReduceOp op) {
   return MPI_OP_NULL;
 }
 
+// Was the scope that this object lives in left by an exception? Then other ranks may be anywhere,
+// and nothing collective can be done; the session ends them.
+class Unwinding {
+ public:
+  explicit operator bool() const { return std::uncaught_exceptions() > num_exceptions_; }
+
+ private:
+  int num_exceptions_ = std::uncaught_exceptions();
+};
+
 // The ticket counter of a node lies in memory that its ranks share, so that drawing a ticket is one
 // atomic instruction. MPI's one-sided operations would not do: over a network they may wait until
 // the rank that holds the counter calls MPI again (2 s of waiting for a rank that computed for 2 s,
@@ -82,6 +92,7 @@ class SharedCounter {
     restart();
   }
   ~SharedCounter() {
+    if (unwinding_) return;
     if (window_ != MPI_WIN_NULL) MPI_Win_free(&window_);
     MPI_Comm_free(&node_);
   }
@@ -105,12 +116,14 @@ class SharedCounter {
   int node_rank_ = 0;
   std::uint64_t own_counter_ = 0;
   std::uint64_t* counter_ = &own_counter_;
+  Unwinding unwinding_;
 };
 
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(std::size_t max_message_bytes)
-      : comm_(own_communicator()), counter_(comm_), max_message_bytes_(max_message_bytes) {
+  // Takes `comm`.
+  MpiCommunicator(MPI_Comm comm, std::size_t max_message_bytes)
+      : comm_(comm), counter_(comm_), max_message_bytes_(max_message_bytes) {
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &size_);
     BANKAI_CHECK(max_message_bytes >= num_ranks() && max_message_bytes <= INT_MAX,
@@ -118,6 +131,7 @@ class MpiCommunicator final : public Communicator {
     number_teams();
   }
   ~MpiCommunicator() override {
+    if (unwinding_) return;
     barrier();  // sleeps, whereas MPI_Finalize would keep a core busy
     MPI_Comm_free(&comm_);
   }
@@ -153,6 +167,26 @@ class MpiCommunicator final : public Communicator {
     return result;
   }
 
+  void all_reduce(std::span<std::int64_t> values, ReduceOp op) override {
+    const std::size_t piece = std::max<std::size_t>(1, max_message_bytes_ / sizeof(std::int64_t));
+    while (!values.empty()) {
+      const std::size_t length = std::min(values.size(), piece);
+      MPI_Request request = MPI_REQUEST_NULL;
+      MPI_Iallreduce(MPI_IN_PLACE, values.data(), to_count(length), MPI_INT64_T, to_mpi(op), comm_,
+                     &request);
+      wait(request);
+      values = values.subspan(length);
+    }
+  }
+
+  std::unique_ptr<Communicator> split(int colour) override {
+    BANKAI_CHECK(colour >= 0, "a colour must not be negative");
+    barrier();  // sleeps, whereas what follows would keep a core busy
+    MPI_Comm part = MPI_COMM_NULL;
+    MPI_Comm_split(comm_, colour, rank_, &part);
+    return std::make_unique<MpiCommunicator>(part, max_message_bytes_);
+  }
+
   void restart_tickets() override {
     counter_.restart();
     barrier();
@@ -160,12 +194,6 @@ class MpiCommunicator final : public Communicator {
   std::uint64_t next_ticket() override { return counter_.next(); }
 
  private:
-  static MPI_Comm own_communicator() {
-    MPI_Comm comm = MPI_COMM_NULL;
-    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
-    return comm;
-  }
-
   std::size_t num_ranks() const { return static_cast<std::size_t>(size_); }
 
   // Each first rank of a team counts the teams that start before it.
@@ -192,7 +220,14 @@ class MpiCommunicator final : public Communicator {
   int rank_ = 0;
   int size_ = 0;
   std::vector<int> team_of_rank_;
+  Unwinding unwinding_;
 };
+
+MPI_Comm copy_of_world() {
+  MPI_Comm comm = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+  return comm;
+}
 
 std::vector<std::vector<std::byte>> MpiCommunicator::all_gather(std::span<const std::byte> mine) {
   const std::vector<std::uint64_t> lengths = gather_lengths(mine.size());
@@ -230,9 +265,9 @@ std::vector<std::vector<std::byte>> MpiCommunicator::all_gather(std::span<const 
 class MpiSession final : public Session {
  public:
   explicit MpiSession(std::size_t max_message_bytes)
-      : communicator_(std::make_unique<MpiCommunicator>(max_message_bytes)) {}
+      : communicator_(std::make_unique<MpiCommunicator>(copy_of_world(), max_message_bytes)) {}
   ~MpiSession() override {
-    if (std::uncaught_exceptions() > num_exceptions_) abort("ended by an exception", 1);
+    if (unwinding_) abort("ended by an exception", 1);
     communicator_.reset();
     MPI_Finalize();
   }
@@ -249,7 +284,7 @@ class MpiSession final : public Session {
   }
 
  private:
-  const int num_exceptions_ = std::uncaught_exceptions();
+  Unwinding unwinding_;
   std::unique_ptr<MpiCommunicator> communicator_;
 };
 

@@ -36,15 +36,6 @@ IndexRange share_of_my_team(const Communicator& communicator,
   return share_by_cost(batch_costs, ranks_in_team)[static_cast<std::size_t>(my_team)];
 }
 
-// No exception may keep a rank from reaching the next collective.
-Result<std::vector<std::byte>> evaluate_guarded(const EvaluateBatch& evaluate, std::size_t batch) {
-  try {
-    return evaluate(batch);
-  } catch (const std::exception& exception) {
-    return make_error(ErrorCode::kInternal, "evaluation failed: %s", exception.what());
-  }
-}
-
 // Draws tickets for the batches of `share` in ascending order. After a failure the tickets that are
 // left are used up: they stand for higher batches, all lower ones are in work already, and so the
 // lowest failing batch of a share is found whatever the timing.
@@ -153,6 +144,14 @@ std::vector<IndexRange> share_by_cost(std::span<const std::uint64_t> batch_costs
     shares.push_back({begin, batch});
   }
   return shares;
+}
+
+Result<std::vector<std::byte>> evaluate_guarded(const EvaluateBatch& evaluate, std::size_t batch) {
+  try {
+    return evaluate(batch);
+  } catch (const std::exception& exception) {
+    return make_error(ErrorCode::kInternal, "evaluation failed: %s", exception.what());
+  }
 }
 
 Result<std::vector<std::vector<std::byte>>> evaluate_batches(

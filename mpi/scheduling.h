@@ -31,6 +31,25 @@ std::vector<IndexRange> share_by_cost(std::span<const std::uint64_t> batch_costs
 // communicate. An exception from it counts as a kInternal error.
 using EvaluateBatch = std::function<Result<std::vector<std::byte>>(std::size_t batch)>;
 
+// Local. evaluate(batch), with exceptions as kInternal errors: none may keep a rank from the next
+// collective.
+Result<std::vector<std::byte>> evaluate_guarded(const EvaluateBatch& evaluate, std::size_t batch);
+
+// Local. Values as bytes, and back.
+template <typename T>
+std::vector<std::byte> to_bytes(std::span<const T> values) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const auto bytes = std::as_bytes(values);
+  return {bytes.begin(), bytes.end()};
+}
+template <typename T>
+void append_from_bytes(std::span<const std::byte> bytes, std::vector<T>& values) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const std::size_t num_before = values.size();
+  values.resize(num_before + bytes.size() / sizeof(T));
+  if (!bytes.empty()) std::memcpy(values.data() + num_before, bytes.data(), bytes.size());
+}
+
 // Collective. Evaluates batches 0 … batch_costs.size() - 1, each on one rank, and gives the results
 // of all of them, by batch, to every rank. Costs are relative, and the same on all ranks.
 // If batches fail, all ranks return the error of the lowest batch that fails, in the words of
@@ -46,20 +65,14 @@ template <typename R>
 Result<std::vector<R>> evaluate_in_order(
     Communicator& communicator, std::span<const std::uint64_t> batch_costs,
     const std::function<Result<std::vector<R>>(std::size_t batch)>& evaluate) {
-  static_assert(std::is_trivially_copyable_v<R>);
   const auto evaluate_to_bytes = [&](std::size_t batch) -> Result<std::vector<std::byte>> {
     BANKAI_ASSIGN_OR_RETURN(const std::vector<R> results, evaluate(batch));
-    const auto bytes = std::as_bytes(std::span<const R>(results));
-    return std::vector<std::byte>(bytes.begin(), bytes.end());
+    return to_bytes<R>(results);
   };
   BANKAI_ASSIGN_OR_RETURN(const auto results_of_batch,
                           evaluate_batches(communicator, batch_costs, evaluate_to_bytes));
   std::vector<R> results;
-  for (const std::vector<std::byte>& bytes : results_of_batch) {
-    const std::size_t num_before = results.size();
-    results.resize(num_before + bytes.size() / sizeof(R));
-    if (!bytes.empty()) std::memcpy(results.data() + num_before, bytes.data(), bytes.size());
-  }
+  for (const std::vector<std::byte>& bytes : results_of_batch) append_from_bytes(bytes, results);
   return results;
 }
 

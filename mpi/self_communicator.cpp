@@ -14,6 +14,11 @@ std::vector<std::vector<std::byte>> SelfCommunicator::all_gather(std::span<const
 
 std::int64_t SelfCommunicator::all_reduce(std::int64_t value, ReduceOp /*op*/) { return value; }
 
+std::unique_ptr<Communicator> SelfCommunicator::split(int colour) {
+  BANKAI_CHECK(colour >= 0, "a colour must not be negative");
+  return std::make_unique<SelfCommunicator>();
+}
+
 std::span<const int> SelfCommunicator::team_of_rank() const {
   static constexpr int kTeam = 0;
   return {&kTeam, 1};

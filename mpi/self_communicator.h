@@ -13,6 +13,8 @@ class SelfCommunicator final : public Communicator {
   void broadcast(std::span<std::byte> data, int root) override;
   std::vector<std::vector<std::byte>> all_gather(std::span<const std::byte> mine) override;
   std::int64_t all_reduce(std::int64_t value, ReduceOp op) override;
+  void all_reduce(std::span<std::int64_t> /*values*/, ReduceOp /*op*/) override {}
+  std::unique_ptr<Communicator> split(int colour) override;
   std::span<const int> team_of_rank() const override;
   void restart_tickets() override { next_ticket_ = 0; }
   std::uint64_t next_ticket() override { return next_ticket_++; }

@@ -19,6 +19,8 @@ struct ContextRig {
     search.options.budget_flips = further.budget_flips;
     search.options.budget_bytes = further.budget_bytes;
     search.options.min_gain = further.min_gain;
+    search.options.flip_penalty = further.flip_penalty;
+    search.options.min_effect = further.min_effect;
     context = std::move(SearchContext::create(transformer, comm, search.options, search.data, {}))
                   .value();
     EXPECT_TRUE(context->enter_state(state).ok());
@@ -32,8 +34,9 @@ struct ContextRig {
   std::vector<CandidateId> ranked() {
     std::vector<CandidateId> ids(200);
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = 7 * i;
-    const auto scored = context->score(ids, state);
-    return rank_improving(*context, *scored, state.fitness.fitness);
+    SearchState scored = state;
+    scored.scored = context->score(ids, state).value();
+    return rank_improving(*context, scored);
   }
 
   SearchCase search;
@@ -45,13 +48,31 @@ struct ContextRig {
 
 ScoredCandidate scored(CandidateId id, double fitness) { return {id, {fitness, fitness, 0.0}}; }
 
+SearchState state_of(std::vector<ScoredCandidate> scored, double fitness) {
+  SearchState state;
+  state.scored = std::move(scored);
+  state.fitness.fitness = fitness;
+  return state;
+}
+
 TEST(RankImproving, sorts_by_fitness_then_by_number_and_leaves_out_the_rest) {
   const ContextRig rig;
   const std::vector<ScoredCandidate> list = {scored(3, 0.5), scored(4, 0.1),  scored(5, 0.9),
                                              scored(2, 0.5), scored(6, -1.0), scored(7, 0.2)};
-  EXPECT_EQ(rank_improving(*rig.context, list, 0.1), (std::vector<CandidateId>{5, 2, 3, 7}));
-  EXPECT_TRUE(rank_improving(*rig.context, list, 0.9).empty());
-  EXPECT_TRUE(rank_improving(*rig.context, {}, 0.0).empty());
+  EXPECT_EQ(rank_improving(*rig.context, state_of(list, 0.1)),
+            (std::vector<CandidateId>{5, 2, 3, 7}));
+  EXPECT_TRUE(rank_improving(*rig.context, state_of(list, 0.9)).empty());
+  EXPECT_TRUE(rank_improving(*rig.context, {}).empty());
+}
+
+TEST(RankImproving, wants_the_penalty_of_a_new_flip_and_grants_it_to_one_that_is_taken_back) {
+  SearchOptions options;
+  options.flip_penalty = 0.2;
+  const ContextRig rig(options);
+  SearchState state =
+      state_of({scored(3, 0.65), scored(4, 0.75), scored(5, 0.35), scored(6, 0.25)}, 0.5);
+  state.accepted = {5, 6};
+  EXPECT_EQ(rank_improving(*rig.context, state), (std::vector<CandidateId>{4, 5}));
 }
 
 TEST(RankImproving, takes_one_flip_of_a_hidden_unit) {
@@ -59,7 +80,8 @@ TEST(RankImproving, takes_one_flip_of_a_hidden_unit) {
   // Gate row 10 and up row 10 act on the same unit; gate row 11 and up row 10 do not.
   const std::vector<ScoredCandidate> list = {scored(10, 0.4), scored(kUpRows + 10, 0.6),
                                              scored(11, 0.3)};
-  EXPECT_EQ(rank_improving(*rig.context, list, 0.0), (std::vector<CandidateId>{kUpRows + 10, 11}));
+  EXPECT_EQ(rank_improving(*rig.context, state_of(list, 0.0)),
+            (std::vector<CandidateId>{kUpRows + 10, 11}));
 }
 
 TEST(AcceptBestPrefix, keeps_the_best_number_of_candidates) {
@@ -126,16 +148,45 @@ TEST(AcceptBestPrefix, stays_within_the_budgets) {
   }
 }
 
-TEST(AcceptBestPrefix, accepts_nothing_that_gains_too_little) {
-  SearchOptions options;
-  options.min_gain = 1e6;
-  ContextRig rig(options);
+TEST(AcceptBestPrefix, takes_back_what_is_accepted_already) {
+  ContextRig rig;
+  const CandidateId bad = [&] {
+    std::vector<CandidateId> ids(100);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = 7 * i;
+    const auto scored = rig.context->score(ids, rig.state).value();
+    return std::min_element(scored.begin(), scored.end(),
+                            [](const ScoredCandidate& a, const ScoredCandidate& b) {
+                              return a.fitness.fitness < b.fitness.fitness;
+                            })
+        ->id;
+  }();
+  rig.state.accepted = {bad};
+  ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
+  ASSERT_LT(rig.state.fitness.fitness, 0.0);
+  EXPECT_TRUE(accept_best_prefix(*rig.context, std::vector{bad}, rig.state).value());
+  EXPECT_TRUE(rig.state.accepted.empty());
+  EXPECT_EQ(rig.state.fitness.fitness, 0.0);
+}
+
+class AcceptBestPrefixTooLittle : public ::testing::TestWithParam<SearchOptions> {};
+
+TEST_P(AcceptBestPrefixTooLittle, accepts_nothing) {
+  ContextRig rig(GetParam());
   const Result<bool> accepted = accept_best_prefix(*rig.context, rig.ranked(), rig.state);
   ASSERT_TRUE(accepted.ok());
   EXPECT_FALSE(*accepted);
   EXPECT_TRUE(rig.state.accepted.empty());
   EXPECT_FALSE(*accept_best_prefix(*rig.context, {}, rig.state));
 }
+
+std::vector<SearchOptions> demanding_options() {
+  std::vector<SearchOptions> options(3);
+  options[0].min_gain = 1e6;
+  options[1].flip_penalty = 1e6;
+  options[2].min_effect = 1e6;
+  return options;
+}
+INSTANTIATE_TEST_SUITE_P(, AcceptBestPrefixTooLittle, ::testing::ValuesIn(demanding_options()));
 
 }  // namespace
 }  // namespace bankai::bfs

@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <set>
+#include <array>
+#include <tuple>
 
 #include "tests/bfs/demo_data.h"
 
@@ -14,9 +15,19 @@ namespace {
 const std::vector<TensorAddress> kTensors = {
     {2, Projection::kKey}, {0, Projection::kGate}, {2, Projection::kDown}};
 constexpr std::uint64_t kRows = 384 + 256 + 128;
+constexpr std::uint64_t kGroups = 384 * 2 + 256 * 3 + 128 * 2;
+constexpr std::uint64_t kBits = 384 * 256 + 256 * 384 + 128 * 256;
+constexpr std::array kAll = {Granularity::kRow, Granularity::kGroup, Granularity::kBit,
+                             Granularity::kMixed};
+
+// The width is that of one group: gate is 256 × 128, down 128 × 256 weights.
+const model::Model& narrow_model() {
+  static const auto model = testing::make_small_model({});
+  return *model;
+}
 
 TEST(Granularity, names_lead_back) {
-  for (const Granularity granularity : {Granularity::kRow, Granularity::kGroup, Granularity::kBit})
+  for (const Granularity granularity : kAll)
     EXPECT_EQ(find_granularity(granularity_name(granularity)), granularity);
   EXPECT_EQ(find_granularity("rows"), std::nullopt);
   EXPECT_EQ(find_granularity(""), std::nullopt);
@@ -24,10 +35,10 @@ TEST(Granularity, names_lead_back) {
 
 TEST(CandidateSpace, counts_rows_groups_and_bits) {
   EXPECT_EQ(CandidateSpace(tiny_model(), kTensors, Granularity::kRow).size(), kRows);
-  EXPECT_EQ(CandidateSpace(tiny_model(), kTensors, Granularity::kGroup).size(),
-            384U * 2 + 256U * 3 + 128U * 2);
-  EXPECT_EQ(CandidateSpace(tiny_model(), kTensors, Granularity::kBit).size(),
-            384U * 256 + 256U * 384 + 128U * 256);
+  EXPECT_EQ(CandidateSpace(tiny_model(), kTensors, Granularity::kGroup).size(), kGroups);
+  EXPECT_EQ(CandidateSpace(tiny_model(), kTensors, Granularity::kBit).size(), kBits);
+  EXPECT_EQ(CandidateSpace(tiny_model(), kTensors, Granularity::kMixed).size(),
+            kRows + kGroups + kBits);
 }
 
 TEST(CandidateSpace, numbers_tensors_in_canonical_order) {
@@ -41,35 +52,72 @@ TEST(CandidateSpace, numbers_tensors_in_canonical_order) {
   EXPECT_EQ(space.first(3), space.size());
 }
 
-TEST(CandidateSpace, every_id_is_one_flip_and_ids_ascend_with_flips) {
-  for (const Granularity granularity :
-       {Granularity::kRow, Granularity::kGroup, Granularity::kBit}) {
-    const CandidateSpace space(tiny_model(), kTensors, granularity);
-    std::set<patch::Flip> seen;
-    for (CandidateId id = 0; id < space.size(); ++id) {
-      const patch::Flip flip = space.flip(id);
-      // The greatest so far: ascending, and therefore different from all before it.
-      ASSERT_TRUE(seen.empty() || *seen.rbegin() < flip) << to_string(flip);
-      seen.insert(seen.end(), flip);
-      const BitMatrixView matrix = *tiny_model().bit_matrix(flip.tensor);
-      ASSERT_LT(flip.row, matrix.rows());
-      switch (granularity) {
-        case Granularity::kRow:
-          ASSERT_EQ(flip.kind, patch::FlipKind::kRow);
-          ASSERT_EQ(flip.index, 0U);
-          break;
-        case Granularity::kGroup:
-          ASSERT_EQ(flip.kind, patch::FlipKind::kGroup);
-          ASSERT_LT(flip.index, matrix.groups_per_row());
-          break;
-        case Granularity::kBit:
-          ASSERT_EQ(flip.kind, patch::FlipKind::kBit);
-          ASSERT_LT(flip.index, matrix.cols());
-          break;
+TEST(CandidateSpace, every_id_is_one_flip_that_leads_back) {
+  for (const model::Model* model : {&tiny_model(), &narrow_model()}) {
+    const std::vector<TensorAddress> tensors = {
+        {1, Projection::kDown}, {0, Projection::kGate}, {1, Projection::kKey}};
+    for (const Granularity granularity : kAll) {
+      const CandidateSpace space(*model, tensors, granularity);
+      std::array<std::uint64_t, 3> counts{};
+      for (CandidateId id = 0; id < space.size(); ++id) {
+        const patch::Flip flip = space.flip(id);
+        ASSERT_EQ(space.id_of(flip), id) << to_string(flip);
+        const BitMatrixView matrix = *model->bit_matrix(flip.tensor);
+        ASSERT_LT(flip.row, matrix.rows());
+        ASSERT_LT(flip.index, flip.kind == patch::FlipKind::kRow     ? 1
+                              : flip.kind == patch::FlipKind::kGroup ? matrix.groups_per_row()
+                                                                     : matrix.cols());
+        ++counts[static_cast<std::size_t>(flip.kind)];
       }
+      // With every id leading back, equal numbers mean that nothing is missing.
+      std::array<std::uint64_t, 3> expected{};
+      for (const TensorAddress tensor : tensors) {
+        const BitMatrixView matrix = *model->bit_matrix(tensor);
+        const bool is_mixed = granularity == Granularity::kMixed;
+        if (granularity == Granularity::kRow || is_mixed) expected[0] += matrix.rows();
+        if (granularity == Granularity::kGroup || (is_mixed && matrix.groups_per_row() > 1))
+          expected[1] += matrix.rows() * matrix.groups_per_row();
+        if (granularity == Granularity::kBit || is_mixed)
+          expected[2] += matrix.rows() * matrix.cols();
+      }
+      EXPECT_EQ(counts, expected) << granularity_name(granularity);
     }
-    EXPECT_EQ(seen.size(), space.size());
   }
+}
+
+TEST(CandidateSpace, ids_ascend_by_tensor_kind_row_and_index) {
+  const auto key = [](const patch::Flip& flip) {
+    return std::tuple(flip.tensor, flip.kind, flip.row, flip.index);
+  };
+  for (const Granularity granularity : kAll) {
+    const CandidateSpace space(narrow_model(), layer_tensors({0, 1}), granularity);
+    for (CandidateId id = 1; id < space.size(); ++id)
+      ASSERT_LT(key(space.flip(id - 1)), key(space.flip(id))) << id;
+  }
+}
+
+TEST(CandidateSpace, says_where_the_kinds_of_a_tensor_lie) {
+  const auto kinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup, patch::FlipKind::kBit};
+  const std::vector<TensorAddress> tensors = {{0, Projection::kGate}, {0, Projection::kDown}};
+  for (const Granularity granularity : kAll) {
+    const CandidateSpace space(narrow_model(), tensors, granularity);
+    CandidateId next = 0;
+    for (std::size_t tensor = 0; tensor < tensors.size(); ++tensor) {
+      const std::uint64_t rows = narrow_model().bit_matrix(tensors[tensor])->rows();
+      for (const patch::FlipKind kind : kinds) {
+        EXPECT_EQ(space.count(tensor, kind), rows * space.count_per_row(tensor, kind));
+        if (space.count(tensor, kind) == 0) continue;
+        EXPECT_EQ(space.first(tensor, kind), next);
+        EXPECT_EQ(space.flip(next).kind, kind);
+        EXPECT_EQ(space.flip(next).tensor, tensors[tensor]);
+        next += space.count(tensor, kind);
+      }
+      EXPECT_EQ(space.first(tensor + 1), next);
+    }
+  }
+  const CandidateSpace mixed(narrow_model(), tensors, Granularity::kMixed);
+  EXPECT_EQ(mixed.count_per_row(0, patch::FlipKind::kGroup), 0U) << "the group is the row";
+  EXPECT_EQ(mixed.count_per_row(1, patch::FlipKind::kGroup), 2U);
 }
 
 TEST(CandidateSpace, finds_the_candidates_of_a_row_by_fraction) {

@@ -32,8 +32,11 @@ SearchState full_state() {
   state.seconds = 12.75;
   state.held_out_gain = -0.375;
   state.best_held_out = 0.875;
-  state.best_accepted = 2;
+  state.best_accepted = {17, 998};
   state.rounds_without_gain = 6;
+  state.population = {{{1, 4, 999}, {0.5, 1.5, 2.5}}, {{998}, {-0.5, 1.25, 2.25}}};
+  state.stalled = 7;
+  state.front = {{8, 9, 61, {0.375, -0.625}}, {10, 11, 62, {1.375}}};
   return state;
 }
 
@@ -68,6 +71,13 @@ void expect_equal(const SearchState& a, const SearchState& b) {
   EXPECT_EQ(a.best_held_out, b.best_held_out);
   EXPECT_EQ(a.best_accepted, b.best_accepted);
   EXPECT_EQ(a.rounds_without_gain, b.rounds_without_gain);
+  ASSERT_EQ(a.population.size(), b.population.size());
+  for (std::size_t i = 0; i < a.population.size(); ++i) {
+    EXPECT_EQ(a.population[i].ids, b.population[i].ids);
+    expect_equal(a.population[i].fitness, b.population[i].fitness);
+  }
+  EXPECT_EQ(a.stalled, b.stalled);
+  EXPECT_EQ(a.front, b.front);
 }
 
 using Bytes = std::vector<std::byte>;
@@ -149,11 +159,18 @@ TEST(Checkpoint, absurd_fields_are_refused_or_harmless) {
     for (const CandidateId id : state->accepted) EXPECT_LT(id, kSpace);
     for (const ScoredCandidate& candidate : state->scored) EXPECT_LT(candidate.id, kSpace);
     for (const ScoredCandidate& candidate : state->ranking) EXPECT_LT(candidate.id, kSpace);
-    EXPECT_LE(state->best_accepted, state->accepted.size());
+    for (const CandidateId id : state->best_accepted) EXPECT_LT(id, kSpace);
+    for (const Individual& individual : state->population)
+      for (const CandidateId id : individual.ids) EXPECT_LT(id, kSpace);
   }
-  SearchState keeps_more = full_state();
-  keeps_more.best_accepted = keeps_more.accepted.size() + 1;
-  expect_damaged(encode_checkpoint(keeps_more, kConfig), 0);
+}
+
+TEST(Checkpoint, an_unordered_individual_is_refused) {
+  for (const auto& ids : {std::vector<CandidateId>{4, 1}, {4, 4}, {1, 2, 2}, {1, 3, 2}}) {
+    SearchState state = full_state();
+    state.population[1].ids = ids;
+    expect_damaged(encode_checkpoint(state, kConfig), ids.size());
+  }
 }
 
 TEST(Checkpoint, candidates_outside_the_space_are_refused) {

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <string>
 
+#include "bfs/fitness.h"
 #include "bfs/overlay.h"
 #include "core/counter_rng.h"
 #include "kernels/dispatch.h"
@@ -325,6 +326,100 @@ TEST(Evaluator, the_noise_floor_is_zero) {
       const std::vector<Flip> batch = {other, flip, other};
       const std::vector<double> scores = rig.evaluator.evaluate_flips(batch);
       ASSERT_EQ(scores_of(scores, 1, items), base) << to_string(flip);
+    }
+  }
+}
+
+// Enough sequences with common beginnings for several chunks, and enough blocks for every thread.
+Objective large_objective() {
+  ObjectiveBuilder builder(demo_model().tokenizer(), 64);
+  for (const Probe& probe : demo_probes("sums.search", 0, 48))
+    EXPECT_TRUE(builder.add_probe(probe, Metric::kNll, 1.0, false, {}).ok());
+  for (const Probe& probe : demo_probes("control", 0, 24))
+    EXPECT_TRUE(builder.add_probe(probe, Metric::kSeqLogprob, 0.5, true, {}).ok());
+  return std::move(builder).build();
+}
+
+TEST(Evaluator, shared_beginnings_score_as_sequences_by_themselves) {
+  const Objective objective = large_objective();
+  const std::vector<Flip> flips = {patch::row_flip({0, Projection::kUp}, 5),
+                                   patch::group_flip({0, Projection::kKey}, 9, 1),
+                                   patch::row_flip({4, Projection::kOutput}, 77),
+                                   patch::bit_flip({4, Projection::kDown}, 3, 700),
+                                   patch::row_flip({5, Projection::kValue}, 100),
+                                   patch::row_flip({5, Projection::kGate}, 700),
+                                   patch::group_flip({5, Projection::kDown}, 8, 2),
+                                   patch::row_flip({5, Projection::kOutput}, 1)};
+  for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16})
+    for (const int threads : {1, 3}) {
+      model::Transformer transformer = make_transformer(demo_model(), mode, threads);
+      Evaluator evaluator(transformer, objective, layer_tensors({0, 4, 5}));
+      EXPECT_LT(evaluator.num_nodes(), objective.num_tokens() * 3 / 4);
+      // Each flip several times, so that there are blocks for every thread.
+      std::vector<Flip> candidates;
+      for (std::size_t i = 0; i < 2 * flips.size(); ++i)
+        candidates.push_back(flips[i % flips.size()]);
+      const std::vector<double> scores = evaluator.evaluate_flips(candidates);
+      for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const std::vector<double> one = scores_of(scores, i, objective.items.size());
+        if (i >= flips.size()) {
+          ASSERT_EQ(one, scores_of(scores, i - flips.size(), objective.items.size()));
+          continue;
+        }
+        if (threads == 1) {
+          ASSERT_EQ(one, evaluator.evaluate_overlay(make_overlay(demo_model(), {&flips[i], 1})));
+        }
+        if (threads == 1 || mode == ActivationMode::kA8 || i % 3 != 0) continue;  // takes longest
+        const FlippedModel flipped(demo_model(), {&flips[i], 1});
+        model::Transformer plain = make_transformer(flipped.model(), mode);
+        ASSERT_EQ(one, plain_scores(plain, objective)) << to_string(flips[i]);
+      }
+    }
+}
+
+Objective objective_of(Metric metric, Metric control_metric) {
+  ObjectiveBuilder builder(demo_model().tokenizer(), 16);
+  for (const Probe& probe : demo_probes("sums.search", 0, 12))
+    EXPECT_TRUE(builder.add_probe(probe, metric, 1.5, false, {1, 2}).ok());
+  for (const Probe& probe : demo_probes("control", 0, 12))
+    EXPECT_TRUE(builder.add_probe(probe, control_metric, 0.5, true, {1, 2}).ok());
+  return std::move(builder).build();
+}
+
+TEST(Evaluator, rejects_exactly_what_does_not_exceed_the_threshold) {
+  constexpr double kPenalty = 2.0;
+  const std::vector<std::pair<Metric, Metric>> metrics = {
+      {Metric::kNll, Metric::kNll},
+      {Metric::kNll, Metric::kKl},
+      {Metric::kMargin, Metric::kNll},
+      {Metric::kSeqLogprob, Metric::kSeqLogprob},
+      {Metric::kTokenGap, Metric::kMargin}};
+  std::vector<Flip> flips;
+  for (std::uint32_t row = 0; row < 24; ++row)
+    flips.push_back(patch::row_flip(
+        {3 + row % 3, row % 2 == 0 ? Projection::kGate : Projection::kDown}, 9 * row));
+  for (const auto& [metric, control_metric] : metrics) {
+    const Objective objective = objective_of(metric, control_metric);
+    model::Transformer transformer = make_transformer(demo_model());
+    Evaluator evaluator(transformer, objective, layer_tensors({3, 4, 5}));
+    evaluator.set_state(make_overlay(demo_model(), {&flips[5], 1}));
+    const std::vector<double> exact = evaluator.evaluate_flips(flips);
+    const std::span<const double> base = evaluator.base_scores();
+    std::vector<double> fitness;
+    for (std::size_t i = 0; i < flips.size(); ++i)
+      fitness.push_back(
+          compute_fitness(objective, base, scores_of(exact, i, base.size()), kPenalty).fitness);
+    std::vector<double> sorted = fitness;
+    std::sort(sorted.begin(), sorted.end());
+    for (const double threshold : {sorted[0] - 1.0, sorted[0], sorted[12], sorted[23]}) {
+      const auto bounded =
+          evaluator.evaluate_flips(flips, FitnessBound(objective, base, kPenalty, threshold));
+      for (std::size_t i = 0; i < flips.size(); ++i) {
+        ASSERT_EQ(bounded.is_rejected[i] != 0, fitness[i] <= threshold);
+        if (bounded.is_rejected[i] == 0) {
+          ASSERT_EQ(scores_of(bounded.scores, i, base.size()), scores_of(exact, i, base.size()));
+        }
+      }
     }
   }
 }

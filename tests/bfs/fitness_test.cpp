@@ -66,6 +66,28 @@ TEST(Fitness, of_a_broken_model_is_below_all_others) {
   }
 }
 
+TEST(SetGains, are_the_weighted_gains_of_each_target_set) {
+  Objective objective = objective_of({target(1.0), target(3.0), control(1.0), target(2.0)});
+  objective.items[2].set = 5;
+  objective.items[3].set = 2;
+  const std::vector<double> base = {-2.0, -4.0, -1.0, -1.0};
+  const std::vector<double> scores = {-1.0, -2.0, -9.0, -1.5};
+  // Set 1 has no items; controls count nowhere.
+  EXPECT_EQ(compute_set_gains(objective, base, scores), (std::vector{1.75, 0.0, -0.5}));
+  EXPECT_EQ(compute_set_gains(objective, base, base), (std::vector{0.0, 0.0, 0.0}));
+  EXPECT_EQ(compute_set_gains(objective, base, std::vector{kNan, 0.0, 0.0, -1.0}),
+            (std::vector{-kInfinity, 0.0, 0.0}));
+  EXPECT_TRUE(compute_set_gains(objective_of({control(1.0)}), {}, {}).empty());
+}
+
+TEST(SetGains, of_one_set_are_the_target_gain) {
+  const Objective objective = objective_of({target(1.0), control(1.0), target(3.0)});
+  const std::vector<double> base = {-2.0, -1.0, -4.0};
+  const std::vector<double> scores = {-1.3, -1.5, -2.9};
+  EXPECT_EQ(compute_set_gains(objective, base, scores),
+            std::vector{compute_fitness(objective, base, scores, 2.0).target_gain});
+}
+
 TEST(MeanScore, weighs_one_kind_of_items) {
   const Objective objective = objective_of({target(1.0), control(2.0), target(3.0)});
   const std::vector<double> scores = {-1.0, -7.0, -3.0};

@@ -119,6 +119,23 @@ TEST(HillClimb, ends_when_everything_was_tried) {
   EXPECT_GT(outcome.state.round, 100U);
 }
 
+TEST(HillClimb, with_pareto_no_target_set_pays_for_another) {
+  SearchCase search = search_case("hill_climb");
+  search.options.iterations = 60;
+  search.data.targets = {demo_data("sums.search", 0, 2), demo_data("sums.search", 2, 2)};
+  std::vector<std::vector<CandidateId>> accepted;
+  for (const bool pareto : {false, true}) {
+    search.options.pareto = pareto;
+    const SearchOutcome outcome = run_case(search);
+    accepted.push_back(outcome.state.accepted);
+    ASSERT_FALSE(outcome.state.front.empty());
+    // Nothing falls, so every round's point is on the way up: the last is the best in every set.
+    for (const ParetoPoint& point : outcome.state.front)
+      EXPECT_TRUE(!pareto || pareto_allows(point.gains, outcome.state.front.back().gains));
+  }
+  EXPECT_NE(accepted[0], accepted[1]);
+}
+
 TEST(HillClimb, draws_groups_and_bits_inside_the_matrices) {
   for (const Granularity granularity : {Granularity::kGroup, Granularity::kBit}) {
     SearchCase search = search_case("hill_climb");

@@ -138,6 +138,19 @@ TEST(Objective, only_two_metrics_need_a_wrong_answer) {
   }
 }
 
+TEST(Objective, items_know_their_source) {
+  const Probe probe{"p", "", "2 + 2 =", " 4", "", {}};
+  ObjectiveBuilder builder = make_builder();
+  for (const std::uint32_t set : {0U, 3U}) {
+    if (set > 0) builder.begin_set(set);
+    ASSERT_TRUE(builder.add_probe(probe, Metric::kNll, 1.0, false, {}).ok());
+    ASSERT_TRUE(builder.add_text("t", "2 + 2 = 4.", Metric::kNll, 1.0, false).ok());
+  }
+  const Objective objective = std::move(builder).build();
+  for (std::size_t i = 0; i < objective.items.size(); ++i)
+    EXPECT_EQ(objective.items[i].set, i < objective.items.size() / 2 ? 0U : 3U);
+}
+
 TEST(Objective, equal_inputs_are_one_sequence) {
   ObjectiveBuilder builder = make_builder();
   const Probe probe{"p", "", "12 + 30 =", " 42", " 42.", {}};

@@ -39,7 +39,7 @@ TEST(AuditProbes, finds_nothing_in_the_demo_sets) {
   data.targets = {demo_data("sums.search", 0, 60)};
   data.controls = {demo_data("capitals", 0, 40)};
   data.held_out = {demo_data("sums.heldout", 0, 60)};
-  for (const Metric metric : {Metric::kNll, Metric::kSeqLogprob, Metric::kMargin})
+  for (const Metric metric : {Metric::kNll, Metric::kMargin})
     for (const Finding& finding : audit(data, metric)) ADD_FAILURE() << finding.message;
 }
 
@@ -80,6 +80,47 @@ TEST(AuditProbes, tells_when_the_answer_ends_inside_a_token) {
   };
   EXPECT_EQ(findings_for(" 1 nuts."), 1U);
   EXPECT_EQ(findings_for(" 1 nuts"), 0U);
+}
+
+// On "stories" the model counts right and names the wrong object, which both answers have in
+// common; in half of the "sums" it writes a third number. In "calculus" and "capitals" it is mostly
+// right.
+TEST(AuditProbes, tells_when_fixed_wrong_answers_miss_what_the_model_gets_wrong) {
+  const auto findings_for = [&](const std::string& name, Metric metric) {
+    SearchData data;
+    data.targets = {demo_data(name, 0, 48)};
+    return of_kind(audit(data, metric), FindingKind::kFixedWrong);
+  };
+  const std::vector<Finding> stories = findings_for("stories.search", Metric::kSeqLogprob);
+  ASSERT_EQ(stories.size(), 1U);
+  EXPECT_FALSE(stories[0].is_fatal);
+  EXPECT_NE(stories[0].message.find("stories.search"), std::string::npos);
+  EXPECT_NE(stories[0].message.find("23 of 48 probes (47 %)"), std::string::npos);
+  EXPECT_NE(stories[0].message.find("23 times"), std::string::npos) << stories[0].message;
+  EXPECT_EQ(findings_for("stories.search", Metric::kTokenGap).size(), 1U);
+  EXPECT_EQ(findings_for("sums.search", Metric::kSeqLogprob).size(), 1U);
+  for (const std::string name : {"stories.search", "sums.search"})
+    for (const Metric metric : {Metric::kNll, Metric::kMargin})
+      EXPECT_TRUE(findings_for(name, metric).empty()) << name;
+  for (const std::string name : {"calculus.search", "capitals"})
+    EXPECT_TRUE(findings_for(name, Metric::kSeqLogprob).empty()) << name;
+}
+
+TEST(AuditProbes, an_alternate_answer_is_no_error) {
+  // The model writes " 42"; as an alternate it is right, and the expected answer alone is not.
+  const auto findings_for = [&](std::vector<std::string> alternates) {
+    Probe probe = simple("12 + 30 =", " 57", " 99");
+    probe.alternates = std::move(alternates);
+    return of_kind(audit(targets({probe}), Metric::kSeqLogprob), FindingKind::kFixedWrong).size();
+  };
+  EXPECT_EQ(findings_for({}), 1U);
+  EXPECT_EQ(findings_for({" 43"}), 1U);
+  EXPECT_EQ(findings_for({" 43", " 42"}), 0U);
+}
+
+TEST(AuditProbes, a_wrong_answer_that_the_model_gives_is_a_good_one) {
+  const SearchData data = targets({simple("12 + 30 =", " 57", " 42")});
+  EXPECT_TRUE(of_kind(audit(data, Metric::kSeqLogprob), FindingKind::kFixedWrong).empty());
 }
 
 TEST(AuditProbes, finds_repetitions_within_a_role) {

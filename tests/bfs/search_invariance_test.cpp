@@ -105,6 +105,7 @@ SearchCase with_patience() {
 std::vector<SearchCase> all_cases() {
   std::vector<SearchCase> cases = search_cases();
   cases.push_back(with_patience());
+  cases.push_back(evolve_case());
   return cases;
 }
 

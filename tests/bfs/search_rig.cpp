@@ -82,6 +82,15 @@ const SearchCase& search_case(const std::string& name) {
   return search_cases().front();
 }
 
+SearchCase evolve_case() {
+  SearchCase search = base_case("evolve");
+  search.options.strategy = StrategyKind::kEvolve;
+  search.options.iterations = 3;
+  search.options.population = 6;
+  search.options.budget_flips = 5;
+  return search;
+}
+
 SearchOutcome run_case(const SearchCase& search, const SearchRun& run) {
   std::vector<SearchOutcome> outcomes(static_cast<std::size_t>(run.ranks));
   if (run.ranks == 1) {

@@ -27,6 +27,9 @@ struct SearchCase {
 // groups, bits, the margin metric, and divergences for controls.
 const std::vector<SearchCase>& search_cases();
 const SearchCase& search_case(const std::string& name);
+// Three generations of six patches, of at most five flips each. Not one of the cases above: its
+// rounds also take flips back.
+SearchCase evolve_case();
 
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 

@@ -44,16 +44,12 @@ TEST(Search, every_strategy_improves_and_says_what_it_did) {
   }
 }
 
-TEST(Search, rounds_only_ever_improve_and_only_ever_add) {
+TEST(Search, rounds_only_ever_improve) {
   for (const SearchCase& search : search_cases()) {
     if (search.options.metric == Metric::kMargin) continue;  // its measure changes with the rivals
     SearchState before;
     for (const SearchState& after : run_case(search).rounds) {
-      ASSERT_GE(after.accepted.size(), before.accepted.size()) << search.name;
-      EXPECT_TRUE(
-          std::equal(before.accepted.begin(), before.accepted.end(), after.accepted.begin()))
-          << search.name;
-      if (after.accepted.size() == before.accepted.size()) {
+      if (after.accepted == before.accepted) {
         EXPECT_EQ(after.fitness.fitness, before.fitness.fitness) << search.name;
       } else {
         EXPECT_GT(after.fitness.fitness, before.fitness.fitness) << search.name;
@@ -72,13 +68,14 @@ TEST(Search, the_fitness_is_that_of_the_patched_model) {
     SearchState fresh;
     fresh.accepted = state.accepted;
     ContextRig rig(search);
+    const Objective unpatched = rig.context->objective();
     ASSERT_TRUE(rig.context->enter_state(fresh).ok());  // the rivals of the margin are the state's
     const FlippedModel flipped(demo_model(), flips);
     model::Transformer before = make_transformer(demo_model());
     model::Transformer after = make_transformer(flipped.model());
     const Objective& objective = rig.context->objective();
     const Fitness fitness =
-        compute_fitness(objective, plain_scores(before, objective), plain_scores(after, objective),
+        compute_fitness(objective, plain_scores(before, unpatched), plain_scores(after, objective),
                         search.options.control_penalty);
     EXPECT_EQ(state.fitness.fitness, fitness.fitness) << search.name;
     EXPECT_EQ(state.fitness.target_gain, fitness.target_gain) << search.name;
@@ -104,8 +101,9 @@ TEST(Search, exhaustive_scores_every_candidate_exactly) {
 }
 
 TEST(Search, samples_as_many_candidates_as_asked_for) {
-  SearchCase search = search_case("greedy");
+  SearchCase search = search_case("exhaustive");
   search.options.iterations = 1;
+  search.options.candidates = 40;
   std::set<std::vector<CandidateId>> samples;
   for (const std::uint64_t seed : {42U, 43U}) {
     search.options.seed = seed;
@@ -114,7 +112,7 @@ TEST(Search, samples_as_many_candidates_as_asked_for) {
       ids.push_back(candidate.id);
     EXPECT_EQ(ids.size(), search.options.candidates);
     EXPECT_TRUE(std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end());
-    EXPECT_LT(ids.back(), 2U * 768U);
+    EXPECT_LT(ids.back(), 128U);
     samples.insert(ids);
   }
   EXPECT_EQ(samples.size(), 2U);
@@ -164,7 +162,8 @@ TEST(SearchContext, counts_the_bytes_of_the_patch_that_will_be_written) {
                   return demo_model().bit_matrix(address);
                 }).ok());
     EXPECT_EQ(rig.context->patch_bytes(state.accepted), patch::encode_binary(*patch).size());
-    EXPECT_EQ(patch->flips.size(), state.accepted.size());
+    // Two groups that make a row are one flip of the row.
+    EXPECT_LE(patch->flips.size(), state.accepted.size());
   }
 }
 
@@ -188,7 +187,7 @@ TEST(Search, patience_changes_nothing_while_the_held_out_data_improves) {
   const SearchState state = run_case(search).state;
   EXPECT_EQ(state.accepted, free_state.accepted);
   EXPECT_EQ(state.fitness.fitness, free_state.fitness.fitness);
-  EXPECT_EQ(state.best_accepted, state.accepted.size());
+  EXPECT_EQ(state.best_accepted, state.accepted);
   EXPECT_GT(state.best_held_out, 0.0);
   EXPECT_EQ(state.rounds_without_gain, 0U);
 }
@@ -203,7 +202,7 @@ TEST(Search, patience_ends_the_search_and_takes_back_what_did_not_carry_over) {
   EXPECT_TRUE(state.finished);
   EXPECT_EQ(outcome.rounds.back().rounds_without_gain, 1U);
   EXPECT_LT(state.accepted.size(), outcome.rounds.back().accepted.size());
-  EXPECT_EQ(state.accepted.size(), state.best_accepted);
+  EXPECT_EQ(state.accepted, state.best_accepted);
   // The fitness is that of the flips that are left.
   const SearchOutcome again = run_case(search, {.start = state});
   EXPECT_EQ(again.state.fitness.fitness, state.fitness.fitness);

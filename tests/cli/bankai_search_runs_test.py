@@ -141,7 +141,7 @@ class StopsAndResumes(SearchProgram):
         self.assertEqual(self.out.read_bytes(), self.path("whole.bkp").read_bytes())
 
     def test_time_limit_leaves_a_checkpoint(self):
-        endless = [*self.data, "--time-limit", "1s", "-o", self.out]
+        endless = [*self.data, "--strategy", "exhaustive", "--time-limit", "1s", "-o", self.out]
         done = self.run_search(*endless, "--checkpoint", self.checkpoint)
         self.assertEqual((done.returncode, done.stdout), (75, ""), done.stderr)
         self.assertTrue(self.checkpoint.exists())

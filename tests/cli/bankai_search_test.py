@@ -27,8 +27,12 @@ class Failures(SearchProgram):
                 (["-m", MODEL, *self.data, "--metric", "luck"], "luck"),
                 (["-m", MODEL, *self.data, "--strategy", "luck"], "luck"),
                 (["-m", MODEL, *self.data, "--granularity", "byte"], "byte"),
+                (["-m", MODEL, *self.data, "--strategy", "hill-climb", "--granularity", "mixed"],
+                 "hill-climb"),
                 (["-m", MODEL, *self.data, "--activations", "a4"], "a4"),
                 (["-m", MODEL, *self.data, "--control-penalty", "-1"], "negative"),
+                (["-m", MODEL, *self.data, "--flip-penalty", "-1"], "negative"),
+                (["-m", MODEL, *self.data, "--population", "1"], "--population"),
                 (["-m", MODEL, *self.data, "--budget-bytes", "5 apples"], "apples"),
                 (["-m", MODEL, *self.data, "--time-limit", "soon"], "soon"),
                 (["-m", MODEL, *self.data, "--patience", "1"], "--heldout"),
@@ -147,7 +151,8 @@ class Results(SearchProgram):
 
     def test_score_table_as_json_lines(self):
         table = self.path("scores.jsonl")
-        self.search(*self.data, *QUICK, "--granularity", "group", "--scores-out", table)
+        self.search(*self.data, *QUICK, "--strategy", "exhaustive", "--granularity", "group",
+                    "--scores-out", table)
         rows = [json.loads(line) for line in table.read_text().splitlines()]
         self.assertEqual(len(rows), 40)
         for row in rows:
@@ -164,12 +169,28 @@ class Results(SearchProgram):
         self.assertEqual(contents[0], contents[1])
         self.assertNotEqual(contents[0], contents[2])
 
+    def test_evolution_of_two_targets(self):
+        second = self.write("second.json", probes("sums.search.json", 30, 36))
+        evolve = [*self.data, "--target", second, "--layers", 5, "--granularity", "mixed",
+                  "--strategy", "evolve", "--iterations", 3, "--population", 6, "--pareto"]
+        files = [self.path("a.bkp"), self.path("b.bkp")]
+        results = [self.search(*evolve, "-o", out, "--name", "x", ranks=ranks)
+                   for out, ranks in zip(files, (1, 2))]
+        self.assertEqual(files[0].read_bytes(), files[1].read_bytes())
+        self.assertEqual(results[0]["pareto_front"], results[1]["pareto_front"])
+        front = results[0]["pareto_front"]
+        for point in front:
+            self.assertEqual(len(point["gains"]), 2)
+            self.assertGreaterEqual(min(point["gains"]), 0.0)
+        self.assertIn((results[0]["patch_bytes"], results[0]["flips"]),
+                      [(point["patch_bytes"], point["flips"]) for point in front])
+
     def test_budgets_hold(self):
         free = self.search(*self.data, *QUICK)
         for flips in (1, 5):
             result = self.search(*self.data, *QUICK, "--budget-flips", flips)
             self.assertTrue(1 <= result["flips"] <= flips < free["flips"])
-        for budget in (free["patch_bytes"] - 5, free["patch_bytes"] - 20):
+        for budget in (free["patch_bytes"] - 2, free["patch_bytes"] - 6):
             out = self.path(f"{budget}.bkp")
             result = self.search(*self.data, *QUICK, "--budget-bytes", budget, "-o", out)
             self.assertEqual(result["patch_bytes"], out.stat().st_size)

@@ -81,6 +81,20 @@ class BenchProgram(unittest.TestCase):
         for part in ("attention", "2 at 20", "gate, up"):
             self.assertIn(part, text)
 
+    def test_candidates_on_given_data(self):
+        target = DEMO / "probes" / "sequences.search.json"
+        control = DEMO / "probes" / "primes.search.json"
+        report = self.measure("--target", target, "--control", control, p=0, n=0, c=3)
+        self.assertEqual([entry["layer"] for entry in report["candidate_layers"]], list(range(6)))
+        for key in ("candidates_per_s", "plain_candidates_per_s", "one_by_one_candidates_per_s"):
+            self.assertGreater(report[key], 0.0, key)
+        mean_seconds = sum(1 / entry["per_s"] for entry in report["candidate_layers"]) / 6
+        self.assertAlmostEqual(report["candidates_per_s"] * mean_seconds, 1.0)
+        alone = self.measure("--target", target, p=0, n=0, c=1)
+        self.assertLess(alone["candidate_tokens"], report["candidate_tokens"])
+        self.assertLess(report["candidate_nodes"], report["candidate_tokens"])
+        self.run_program("-m", MODEL, "-p", 0, "-n", 0, "--target", DEMO / "none.json", code=1)
+
     def test_what_is_not_measured_is_null(self):
         report = self.measure(p=0, c=0)
         self.assertIsNone(report["prompt_tps"])

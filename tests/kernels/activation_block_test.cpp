@@ -8,6 +8,7 @@
 
 #include "kernels/matmul.h"
 #include "kernels/panel_packing.h"
+#include "tests/kernels/guarded_buffer.h"
 #include "tests/kernels/kernel_checks.h"
 
 namespace bankai::kernels {
@@ -107,6 +108,31 @@ TEST(ActivationBlock, NegationNegatesEveryValue) {
   const Activations a = block.integers(0, 1);
   const Activations b = block.integers(1, 1);
   for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(value_of(a, i), -value_of(b, i));
+}
+
+// Plain tokens, one with outliers and one that is not finite.
+TEST(ActivationBlock, WidensToScaleTimesInteger) {
+  Draws draws(55);
+  constexpr std::size_t kCols = 3 * kGroup;
+  std::vector<std::vector<float>> tokens;
+  for (int t = 0; t < 5; ++t) tokens.push_back(draws.ordinary(kCols));
+  tokens[3] = token_with_outliers(draws, kCols);
+  tokens[3][7] = 1.0F;
+  tokens[4][kGroup] = std::numeric_limits<float>::infinity();
+  for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
+    const ActivationBlock block = block_of(tokens, mode);
+    constexpr std::size_t kFirst = 1;
+    const Activations view = block.integers(kFirst, 4);
+    GuardedBuffer<float> widened(4 * kCols);
+    block.widen(kFirst, 4, widened.data());
+    for (std::size_t i = 0; i < 4 * kCols; ++i) {
+      // Exact in double: 24 bits times 15.
+      const double product =
+          static_cast<double>(view.scales[i / kGroup]) * static_cast<double>(value_of(view, i));
+      ASSERT_TRUE(same_bits(widened.data()[i], static_cast<float>(product))) << i;
+    }
+    EXPECT_TRUE(std::isnan(widened.data()[3 * kCols + kGroup + 1]));
+  }
 }
 
 // Tokens with and without outliers in one block: how they are put together must not show.

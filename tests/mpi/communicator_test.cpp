@@ -1,7 +1,9 @@
 #include "mpi/communicator.h"
 
+#include <algorithm>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "core/byte_reader.h"
 #include "core/byte_writer.h"
@@ -90,6 +92,117 @@ TEST_P(CommunicatorTest, reduces_64_bit_integers) {
     EXPECT_EQ(communicator.all_reduce(rank - size, ReduceOp::kMax), -1);
     EXPECT_EQ(communicator.all_reduce(std::numeric_limits<std::int64_t>::min(), ReduceOp::kMin),
               std::numeric_limits<std::int64_t>::min());
+  });
+}
+
+TEST_P(CommunicatorTest, reduces_vectors_element_by_element) {
+  run([&](Communicator& communicator) {
+    const std::int64_t size = communicator.size();
+    // 100,003 integers are more than one message of the test's MPI ranks.
+    for (const std::size_t length : {0U, 1U, 1000U, 100'003U}) {
+      for (const ReduceOp op : {ReduceOp::kSum, ReduceOp::kMin, ReduceOp::kMax}) {
+        std::vector<std::int64_t> values(length);
+        for (std::size_t i = 0; i < length; ++i) {
+          const auto at = static_cast<std::int64_t>(i);
+          values[i] = (at << 40) + (at % 2 == 0 ? 1 : -1) * communicator.rank();
+        }
+        communicator.all_reduce(values, op);
+        for (std::size_t i = 0; i < length; ++i) {
+          const auto at = static_cast<std::int64_t>(i);
+          const std::int64_t sign = at % 2 == 0 ? 1 : -1;
+          std::int64_t expected = at << 40;
+          if (op == ReduceOp::kSum) expected = size * expected + sign * size * (size - 1) / 2;
+          if ((op == ReduceOp::kMax) == (sign == 1) && op != ReduceOp::kSum)
+            expected += sign * (size - 1);
+          ASSERT_EQ(values[i], expected) << "element " << i << " of " << length;
+        }
+      }
+    }
+  });
+}
+
+// What collectives, teams and tickets of a part of the ranks have to do.
+void expect_works(Communicator& part, const std::vector<int>& members, int rank) {
+  ASSERT_EQ(part.size(), static_cast<int>(members.size()));
+  ASSERT_EQ(members[static_cast<std::size_t>(part.rank())], rank);
+  for (int round = 0; round < 3; ++round) {
+    const auto gathered = part.all_gather(bytes_of_rank(rank, 50));
+    ASSERT_EQ(gathered.size(), members.size());
+    for (std::size_t i = 0; i < members.size(); ++i)
+      EXPECT_EQ(gathered[i], bytes_of_rank(members[i], 50));
+    std::vector<std::byte> data = bytes_of_rank(rank, 10);
+    part.broadcast(data, part.size() - 1);
+    EXPECT_EQ(data, bytes_of_rank(members.back(), 10));
+    EXPECT_EQ(part.all_reduce(rank, ReduceOp::kMax), members.back());
+    part.barrier();
+
+    part.restart_tickets();
+    const std::span<const int> teams = part.team_of_rank();
+    ASSERT_EQ(teams.size(), members.size());
+    int num_teams = 0;
+    for (const int team : teams) {
+      EXPECT_LE(team, num_teams);
+      if (team == num_teams) ++num_teams;
+    }
+    ByteWriter drawn;
+    drawn.write(part.next_ticket());
+    drawn.write(part.next_ticket());
+    std::set<std::pair<int, std::uint64_t>> tickets;
+    const auto all_drawn = part.all_gather(drawn.bytes());
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      ByteReader reader(all_drawn[i]);
+      while (reader.remaining() > 0)
+        tickets.emplace(teams[i], reader.read<std::uint64_t>("t").value());
+    }
+    EXPECT_EQ(tickets.size(), 2 * members.size()) << "each ticket of a team once";
+    for (const auto& [team, ticket] : tickets) {
+      EXPECT_TRUE(ticket == 0 || tickets.contains({team, ticket - 1})) << "none is left out";
+    }
+  }
+}
+
+TEST_P(CommunicatorTest, parts_of_every_shape_work_by_themselves) {
+  run([&](Communicator& communicator) {
+    const int size = communicator.size();
+    const std::vector<std::vector<int>> colourings = {
+        {7, 7, 7, 7, 7, 7, 7, 7},  // all together
+        {0, 1, 2, 3, 4, 5, 6, 9},  // all alone
+        {0, 0, 1, 1, 2, 2, 3, 3}, {1, 0, 1, 0, 1, 0, 1, 0}, {5, 5, 5, 2, 2, 2, 5, 2},
+    };
+    for (const std::vector<int>& colours : colourings) {
+      const int mine = colours[static_cast<std::size_t>(communicator.rank())];
+      std::vector<int> members;
+      for (int rank = 0; rank < size; ++rank)
+        if (colours[static_cast<std::size_t>(rank)] == mine) members.push_back(rank);
+      const auto part = communicator.split(mine);
+      expect_works(*part, members, communicator.rank());
+      // The whole works beside its parts, and so does a part of a part.
+      EXPECT_EQ(communicator.all_reduce(1, ReduceOp::kSum), size);
+      const auto pairs = part->split(part->rank() / 2);
+      const auto first = static_cast<std::size_t>(part->rank() / 2 * 2);
+      const std::size_t last = std::min(first + 2, members.size());
+      expect_works(*pairs,
+                   {members.begin() + static_cast<std::ptrdiff_t>(first),
+                    members.begin() + static_cast<std::ptrdiff_t>(last)},
+                   communicator.rank());
+    }
+  });
+}
+
+// Of ranks that share a team, parts share one too, and tickets of different parts are apart.
+TEST_P(CommunicatorTest, parts_keep_teams) {
+  run([&](Communicator& communicator) {
+    const auto part = communicator.split(communicator.rank() % 2);
+    const std::span<const int> before = communicator.team_of_rank();
+    const std::span<const int> after = part->team_of_rank();
+    for (int a = 0; a < part->size(); ++a)
+      for (int b = 0; b < part->size(); ++b) {
+        const auto whole = [&](int rank) {
+          return before[static_cast<std::size_t>(2 * rank + communicator.rank() % 2)];
+        };
+        EXPECT_EQ(after[static_cast<std::size_t>(a)] == after[static_cast<std::size_t>(b)],
+                  whole(a) == whole(b));
+      }
   });
 }
 

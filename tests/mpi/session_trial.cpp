@@ -19,6 +19,7 @@ int run(const std::string& what) {
   Communicator& communicator = (*session)->communicator();
   const bool is_last = communicator.rank() == communicator.size() - 1;
   if (is_last && what == "abort") (*session)->abort("session_trial: out of luck", 75);
+  const auto part = communicator.split(0);  // an exception must not wait for its other ranks
   if (is_last && what == "throw") throw std::runtime_error("thrown on purpose");
   communicator.barrier();
   if (communicator.rank() == 0) std::printf("%d ranks\n", communicator.size());

@@ -41,6 +41,46 @@ TEST(RunRanks, an_exception_of_one_rank_ends_the_others_and_comes_out) {
   }
 }
 
+// Ranks 0 and 1 wait for each other in one part, 2 and 3 in another.
+TEST(RunRanks, an_exception_in_a_part_ends_all_ranks) {
+  for (int thrower = 0; thrower < 4; ++thrower) {
+    try {
+      run_ranks(4, [&](Communicator& communicator) {
+        const auto part = communicator.split(communicator.rank() / 2);
+        part->barrier();
+        if (communicator.rank() == thrower) throw std::runtime_error("lost");
+        if (communicator.rank() / 2 == thrower / 2) part->barrier();
+        communicator.barrier();
+        ADD_FAILURE() << "passed a barrier that one rank never reached";
+      });
+      ADD_FAILURE() << "no exception";
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "lost");
+    }
+  }
+}
+
+TEST(RunRanksDeathTest, a_part_that_one_rank_leaves_is_reported) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_DEATH(run_ranks(2,
+                         [](Communicator& communicator) {
+                           const auto part = communicator.split(0);
+                           if (communicator.rank() == 0) part->barrier();
+                         }),
+               "a rank returned while others wait for it");
+}
+
+TEST(RunRanksDeathTest, vectors_of_different_lengths_are_not_reduced) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_DEATH(run_ranks(2,
+                         [](Communicator& communicator) {
+                           std::vector<std::int64_t> values(
+                               3 + static_cast<std::size_t>(communicator.rank()));
+                           communicator.all_reduce(values, ReduceOp::kSum);
+                         }),
+               "different lengths");
+}
+
 TEST(RunRanksDeathTest, ranks_that_call_different_collectives_are_stopped) {
   ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_DEATH(run_ranks(2,

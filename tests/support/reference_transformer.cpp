@@ -328,26 +328,40 @@ double ReferenceTransformer::activation(double gate) const {
   return gate / (1.0 + std::exp(-gate));
 }
 
-void ReferenceTransformer::add_layer(const Layer& layer, Vector& x) const {
+void ReferenceTransformer::add_layer(std::size_t index, const Change& change, Vector& x) const {
+  const Layer& layer = layers_[index];
+  const auto changed = [&](const char* point, Vector values) {
+    change(index, point, values);
+    return values;
+  };
   const auto add = [&x](const Vector& delta) {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += delta[i];
   };
   const Vector attention_input = normalise(x, layer.attention_norm);
-  Vector query = normalise(multiply(layer.query, attention_input), layer.query_norm);
-  Vector key = normalise(multiply(layer.key, attention_input), layer.key_norm);
-  rotate(query, num_heads_);
-  rotate(key, num_kv_heads_);
-  const Vector mixed = attend(query, key, multiply(layer.value, attention_input));
-  add(multiply(layer.output, normalise(mixed, layer.attention_sub_norm)));
+  const Vector query = changed("query", multiply(layer.query, attention_input));
+  const Vector key = changed("key", multiply(layer.key, attention_input));
+  const Vector value = changed("value", multiply(layer.value, attention_input));
+  Vector rotated_query = changed("query_normed", normalise(query, layer.query_norm));
+  Vector rotated_key = changed("key_normed", normalise(key, layer.key_norm));
+  rotate(rotated_query, num_heads_);
+  rotate(rotated_key, num_kv_heads_);
+  const Vector mixed = attend(rotated_query, rotated_key, value);
+  add(changed("output", multiply(layer.output, normalise(mixed, layer.attention_sub_norm))));
 
   const Vector ffn_input = normalise(x, layer.ffn_norm);
-  Vector hidden = multiply(layer.gate, ffn_input);
-  const Vector up = multiply(layer.up, ffn_input);
-  for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i] = activation(hidden[i]) * up[i];
-  add(multiply(layer.down, normalise(hidden, layer.sub_norm)));
+  const Vector gate = changed("gate", multiply(layer.gate, ffn_input));
+  Vector hidden = changed("up", multiply(layer.up, ffn_input));
+  for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i] *= activation(gate[i]);
+  hidden = changed("hidden", std::move(hidden));
+  add(changed("down", multiply(layer.down, normalise(hidden, layer.sub_norm))));
 }
 
 std::vector<double> ReferenceTransformer::logits(std::span<const std::int32_t> tokens) const {
+  return logits(tokens, [](std::size_t, const std::string&, Vector&) {});
+}
+
+std::vector<double> ReferenceTransformer::logits(std::span<const std::int32_t> tokens,
+                                                 const Change& change) const {
   Vector x;
   for (const std::int32_t token : tokens) {
     const float* row =
@@ -355,7 +369,7 @@ std::vector<double> ReferenceTransformer::logits(std::span<const std::int32_t> t
     for (std::size_t i = 0; i < embedding_.cols; ++i)
       x.push_back(static_cast<double>(row[i]) * embedding_.scale);
   }
-  for (const Layer& layer : layers_) add_layer(layer, x);
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) add_layer(layer, change, x);
   return multiply(head_, normalise(x, output_norm_));
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct ReferenceOptions {
 
 class ReferenceTransformer {
  public:
+  using Vector = std::vector<double>;
+
   // Reads all weights. Throws std::runtime_error for a file that is not a complete model.
   explicit ReferenceTransformer(const model::GgufFile& file, ReferenceOptions options = {});
 
@@ -29,8 +32,12 @@ class ReferenceTransformer {
   // The logits after each token, (tokens, vocabulary).
   std::vector<double> logits(std::span<const std::int32_t> tokens) const;
 
+  // Where a layer's values can be changed on their way, for finite differences: (tokens, width).
+  // "…_normed" are query and key after their norms, hidden is activation(gate) · up.
+  using Change = std::function<void(std::size_t layer, const std::string& point, Vector& values)>;
+  std::vector<double> logits(std::span<const std::int32_t> tokens, const Change& change) const;
+
  private:
-  using Vector = std::vector<double>;
   struct Matrix {
     std::size_t rows = 0;
     std::size_t cols = 0;
@@ -58,7 +65,7 @@ class ReferenceTransformer {
   void rotate(Vector& heads, std::size_t num_heads) const;
   Vector attend(const Vector& query, const Vector& key, const Vector& value) const;
   double activation(double gate) const;
-  void add_layer(const Layer& layer, Vector& x) const;
+  void add_layer(std::size_t index, const Change& change, Vector& x) const;
 
   ReferenceOptions options_;
   bool squares_relu_ = false;

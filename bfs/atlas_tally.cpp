@@ -1,0 +1,133 @@
+#include "bfs/atlas_tally.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace bankai::bfs {
+
+AtlasTally::AtlasTally(TensorAddress tensor, patch::FlipKind kind, std::uint64_t rows,
+                       std::uint64_t per_row, double control_penalty)
+    : tensor_(tensor),
+      per_row_(per_row),
+      count_(rows * per_row),
+      control_penalty_(control_penalty) {
+  result_.kind = kind;
+  result_.candidates = count_;
+  if (kind == patch::FlipKind::kRow) {
+    result_.row_target_gain.resize(rows);
+    result_.row_control_loss.resize(rows);
+  } else {
+    result_.row_best.assign(rows, std::numeric_limits<float>::lowest());
+    result_.row_improving.resize(rows);
+  }
+}
+
+void AtlasTally::add(std::uint64_t first, std::span<const PredictedChange> changes) {
+  while (!changes.empty()) {
+    const std::uint64_t row = first / per_row_;
+    const std::uint64_t in_row = first % per_row_;
+    const std::size_t n = std::min<std::uint64_t>(per_row_ - in_row, changes.size());
+    add_to_row(row, in_row, changes.first(n));
+    first += n;
+    changes = changes.subspan(n);
+  }
+}
+
+void AtlasTally::add_to_row(std::uint64_t row, std::uint64_t first_in_row,
+                            std::span<const PredictedChange> changes) {
+  std::uint64_t improving = 0;
+  double best_in_row = std::numeric_limits<double>::lowest();
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const PredictedChange& change = changes[i];
+    const double fitness = change.fitness(control_penalty_);
+    const std::uint64_t place = row * per_row_ + first_in_row + i;
+    if (num_added_++ == 0) {
+      least_ = most_ = change;
+      least_fitness_ = fitness;
+    }
+    if (num_added_ == 1 || fitness > most_fitness_ ||
+        (fitness == most_fitness_ && place < best_place_)) {
+      best_ = change;
+      best_place_ = place;
+      most_fitness_ = fitness;
+    }
+    least_fitness_ = std::min(least_fitness_, fitness);
+    target_gain_ += change.target_gain;
+    abs_target_gain_ += change.target_gain < 0 ? -change.target_gain : change.target_gain;
+    control_loss_ += change.control_loss;
+    least_.target_gain = std::min(least_.target_gain, change.target_gain);
+    most_.target_gain = std::max(most_.target_gain, change.target_gain);
+    least_.control_loss = std::min(least_.control_loss, change.control_loss);
+    most_.control_loss = std::max(most_.control_loss, change.control_loss);
+    improving += fitness > 0.0 ? 1 : 0;
+    best_in_row = std::max(best_in_row, fitness);
+  }
+  improving_ += improving;
+  if (result_.kind == patch::FlipKind::kRow) {
+    result_.row_target_gain[row] =
+        static_cast<float>(PredictedChange::to_double(changes.front().target_gain));
+    result_.row_control_loss[row] =
+        static_cast<float>(PredictedChange::to_double(changes.front().control_loss));
+  } else {
+    result_.row_best[row] = std::max(result_.row_best[row], static_cast<float>(best_in_row));
+    result_.row_improving[row] += static_cast<std::uint32_t>(improving);
+  }
+}
+
+AtlasKind AtlasTally::finish() && {
+  BANKAI_CHECK(num_added_ == count_ && count_ > 0, "a tally without all of its candidates");
+  const auto value = &PredictedChange::to_double;
+  const auto mean = [&](Wide sum) {
+    return static_cast<double>(sum) / static_cast<double>(count_) * value(1);
+  };
+  result_.mean_target_gain = mean(target_gain_);
+  result_.mean_control_loss = mean(control_loss_);
+  AtlasDetail& detail = result_.detail.emplace();
+  detail.improving = improving_;
+  detail.mean_abs_target_gain = mean(abs_target_gain_);
+  detail.target_gain = {value(least_.target_gain), value(most_.target_gain)};
+  detail.control_loss = {value(least_.control_loss), value(most_.control_loss)};
+  detail.fitness = {least_fitness_, most_fitness_};
+  const bool is_row = result_.kind == patch::FlipKind::kRow;
+  detail.best = {tensor_, static_cast<std::uint32_t>(best_place_ / per_row_), result_.kind,
+                 is_row ? 0 : static_cast<std::uint32_t>(best_place_ % per_row_)};
+  detail.best_target_gain = value(best_.target_gain);
+  detail.best_control_loss = value(best_.control_loss);
+  return std::move(result_);
+}
+
+AtlasSink::AtlasSink(const CandidateSpace& space, const model::Model& model,
+                     double control_penalty) {
+  constexpr std::array kKinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup,
+                                 patch::FlipKind::kBit};
+  for (std::size_t tensor = 0; tensor < space.tensors().size(); ++tensor) {
+    const TensorAddress address = space.tensors()[tensor];
+    const BitMatrixView matrix = *model.bit_matrix(address);
+    tensors_.push_back({address,
+                        static_cast<std::uint32_t>(matrix.rows()),
+                        static_cast<std::uint32_t>(matrix.cols()),
+                        {}});
+    for (const patch::FlipKind kind : kKinds) {
+      const std::uint64_t per_row = space.count_per_row(tensor, kind);
+      if (per_row > 0)
+        parts_.push_back({tensor, space.first(tensor, kind),
+                          AtlasTally(address, kind, matrix.rows(), per_row, control_penalty)});
+    }
+  }
+}
+
+void AtlasSink::take(CandidateId first, std::span<const PredictedChange> changes) {
+  const auto next =
+      std::upper_bound(parts_.begin(), parts_.end(), first,
+                       [](CandidateId id, const Part& part) { return id < part.first; });
+  Part& part = *std::prev(next);
+  part.tally.add(first - part.first, changes);
+}
+
+std::vector<AtlasTensor> AtlasSink::tensors() && {
+  for (Part& part : parts_) tensors_[part.tensor].kinds.push_back(std::move(part.tally).finish());
+  return std::move(tensors_);
+}
+
+}  // namespace bankai::bfs

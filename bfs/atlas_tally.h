@@ -1,0 +1,66 @@
+// Counts and sums of predicted changes for the atlas, as they stream by.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bfs/atlas.h"
+#include "bfs/change_sink.h"
+
+namespace bankai::bfs {
+
+// The candidates of one kind in one tensor. Memory: a few numbers per row. The result does not
+// depend on the order in which candidates come: sums are exact integers.
+class AtlasTally {
+ public:
+  AtlasTally(TensorAddress tensor, patch::FlipKind kind, std::uint64_t rows, std::uint64_t per_row,
+             double control_penalty);
+
+  // The changes of candidates first, first + 1, … of this kind and tensor, counted from 0, by row
+  // and then by index. Each must come once.
+  void add(std::uint64_t first, std::span<const PredictedChange> changes);
+  // REQUIRES: all candidates have come.
+  AtlasKind finish() &&;
+
+ private:
+  // 8B models have 5e7 bits in a tensor, and changes up to 2^47: their sums leave 64 bits.
+  __extension__ using Wide = __int128;
+
+  void add_to_row(std::uint64_t row, std::uint64_t first_in_row,
+                  std::span<const PredictedChange> changes);
+
+  TensorAddress tensor_;
+  std::uint64_t per_row_;
+  std::uint64_t count_;
+  double control_penalty_;
+  Wide target_gain_ = 0, abs_target_gain_ = 0, control_loss_ = 0;
+  PredictedChange least_, most_, best_;
+  double least_fitness_ = 0.0;
+  double most_fitness_ = 0.0;  // that of best_
+  std::uint64_t best_place_ = 0;
+  std::uint64_t num_added_ = 0;
+  std::uint64_t improving_ = 0;
+  AtlasKind result_;
+};
+
+// Tallies of all tensors and kinds of a space.
+class AtlasSink final : public ChangeSink {
+ public:
+  // space must outlive this.
+  AtlasSink(const CandidateSpace& space, const model::Model& model, double control_penalty);
+  void take(CandidateId first, std::span<const PredictedChange> changes) override;
+  std::vector<AtlasTensor> tensors() &&;
+
+ private:
+  struct Part {
+    std::size_t tensor = 0;
+    CandidateId first = 0;
+    AtlasTally tally;
+  };
+  std::vector<AtlasTensor> tensors_;
+  std::vector<Part> parts_;  // ascending
+};
+
+}  // namespace bankai::bfs

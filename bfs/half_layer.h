@@ -1,0 +1,21 @@
+// Where flips enter a model.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "core/tensor_address.h"
+
+namespace bankai::bfs {
+
+// The attention or the feed-forward half of a layer. Ascending in depth.
+struct HalfLayer {
+  std::uint32_t layer = 0;
+  bool is_ffn = false;
+  auto operator<=>(const HalfLayer&) const = default;
+};
+
+// REQUIRES: the tensor is a matrix inside a layer.
+HalfLayer half_layer_of(TensorAddress tensor);
+
+}  // namespace bankai::bfs

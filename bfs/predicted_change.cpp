@@ -1,0 +1,79 @@
+#include "bfs/predicted_change.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/scalar_math.h"
+
+namespace bankai::bfs {
+namespace {
+
+constexpr double kUnit = 1.0 / static_cast<double>(std::uint64_t{1} << 40U);
+constexpr double kLargest = 100.0;  // of one block, in nats: 64 bits have room for 80,000 of them
+
+constexpr double kLeastMiss = 1e-6;  // 1 − P below this is as good as none
+
+float curved(float s, float curvature) {
+  const float most = 1.0F / curvature;
+  const float up = s < most ? s : most;
+  const float bent = up - 0.5F * curvature * up * up;
+  const float bound = s * (1.0F + curvature);
+  return s < 0.0F && bent < bound ? bound : bent;
+}
+
+}  // namespace
+
+std::int64_t PredictedChange::to_fixed(double value) {
+  if (std::isnan(value)) return std::llrint(-kLargest / kUnit);
+  return std::llrint(std::clamp(value, -kLargest, kLargest) / kUnit);
+}
+
+double PredictedChange::to_double(std::int64_t value) { return static_cast<double>(value) * kUnit; }
+
+std::vector<ItemEffect> item_effects(const Objective& objective, std::span<const std::size_t> used,
+                                     std::span<const double> base, std::span<const double> scores,
+                                     bool curved) {
+  double weight[2] = {0.0, 0.0};  // of the targets, of the controls
+  for (const std::size_t i : used)
+    weight[objective.items[i].is_control ? 1 : 0] += objective.items[i].weight;
+  std::vector<ItemEffect> effects(objective.items.size());
+  for (const std::size_t i : used) {
+    const Item& item = objective.items[i];
+    ItemEffect& effect = effects[i];
+    effect.weight = static_cast<float>(item.weight / weight[item.is_control ? 1 : 0]);
+    effect.is_control = item.is_control;
+    effect.slack = static_cast<float>(scores[i] - base[i]);
+    const std::span<const Term> terms =
+        std::span(objective.terms).subspan(item.first_term, item.last_term - item.first_term);
+    const bool is_log_probability = std::all_of(terms.begin(), terms.end(), [](const Term& term) {
+      return term.token != kWholeDistribution && term.coefficient > 0.0;
+    });
+    const double p = kernels::exp_f64(std::min(scores[i], 0.0));
+    if (curved && is_log_probability)
+      effect.curvature = static_cast<float>(p / std::max(1.0 - p, kLeastMiss));
+  }
+  return effects;
+}
+
+void add_effect(const ItemEffect& effect, std::span<const float> s, std::span<float> target_gain,
+                std::span<float> control_loss) {
+  constexpr std::size_t kTogether = 64;
+  const float loss_now = effect.slack < 0.0F ? -effect.slack : 0.0F;
+  for (std::size_t first = 0; first < s.size(); first += kTogether) {
+    const std::size_t n = std::min(kTogether, s.size() - first);
+    float change[kTogether];
+    std::copy_n(s.begin() + static_cast<std::ptrdiff_t>(first), n, change);
+    if (effect.curvature > 0.0F)
+      for (std::size_t i = 0; i < n; ++i) change[i] = curved(change[i], effect.curvature);
+    if (!effect.is_control) {
+      for (std::size_t i = 0; i < n; ++i) target_gain[first + i] += effect.weight * change[i];
+      continue;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const float loss = -(effect.slack + change[i]);
+      control_loss[first + i] += effect.weight * ((loss > 0.0F ? loss : 0.0F) - loss_now);
+    }
+  }
+}
+
+}  // namespace bankai::bfs

@@ -1,0 +1,146 @@
+#include "bfs/sensitivity.h"
+
+#include <algorithm>
+#include <array>
+
+#include "bfs/evaluator.h"
+#include "bfs/sensitivity_visitor.h"
+#include "mpi/agreement.h"
+
+namespace bankai::bfs {
+namespace {
+
+// Tokens of a block: few, so that ranks get about equal shares, or, where the sums over blocks
+// would not fit into memory, so many that most calibration sets are one block, which needs none.
+constexpr std::size_t kBlockTokens = 512;
+constexpr std::size_t kLargeBlockTokens = 4096;
+
+constexpr std::array kKinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup,
+                               patch::FlipKind::kBit};
+constexpr std::uint64_t kEmitTogether = 1U << 16U;
+
+std::uint64_t table_bytes(const CandidateSpace& space, std::size_t tensor) {
+  return (space.first(tensor + 1) - space.first(tensor)) * sizeof(PredictedChange);
+}
+
+// All candidates of a table, one kind of one tensor after the other.
+void emit(const CandidateSpace& space, IndexRange tensors, const ChangeTable& table,
+          ChangeSink& sink) {
+  for (std::size_t tensor = tensors.begin; tensor < tensors.end; ++tensor)
+    for (const patch::FlipKind kind : kKinds) {
+      const std::uint64_t count = space.count(tensor, kind);
+      for (std::uint64_t i = 0; i < count; i += kEmitTogether) {
+        const CandidateId first = space.first(tensor, kind) + i;
+        sink.take(first, table.changes(first, std::min(kEmitTogether, count - i)));
+      }
+    }
+}
+
+// Where the lowest of the tensors enters: the attention of a layer comes after its feed-forward in
+// the order of tensors, but before it in the model.
+HalfLayer lowest_half_layer(const CandidateSpace& space, IndexRange tensors) {
+  HalfLayer lowest = half_layer_of(space.tensors()[tensors.begin]);
+  for (std::size_t i = tensors.begin; i < tensors.end; ++i)
+    lowest = std::min(lowest, half_layer_of(space.tensors()[i]));
+  return lowest;
+}
+
+}  // namespace
+
+Sensitivity::Sensitivity(model::Transformer& transformer, const Objective& objective,
+                         const CandidateSpace& space, const SensitivityOptions& options)
+    : transformer_(transformer),
+      objective_(objective),
+      space_(space),
+      options_(options),
+      block_tokens_(space.size() <= options.table_bytes / sizeof(PredictedChange)
+                        ? kBlockTokens
+                        : kLargeBlockTokens),
+      backward_(transformer, options.activation_bytes, {.fine = options.fine}) {}
+
+std::vector<IndexRange> Sensitivity::passes(bool adds_up) const {
+  std::vector<IndexRange> passes;
+  std::uint64_t bytes = 0;
+  for (std::size_t tensor = 0; tensor < space_.tensors().size(); ++tensor) {
+    const std::uint64_t more = table_bytes(space_, tensor);
+    if (passes.empty() || (adds_up && bytes + more > options_.table_bytes)) {
+      passes.push_back({tensor, tensor});
+      bytes = 0;
+    }
+    passes.back().end = tensor + 1;
+    bytes += more;
+  }
+  return passes;
+}
+
+void Sensitivity::run_block(const ItemBlock& block, IndexRange tensors,
+                            const model::RowOverlay& state, std::span<const ItemEffect> effects,
+                            ChangeSink& sink) {
+  SensitivityVisitor visitor(transformer_, space_, tensors, state, effects, block, sink);
+  const kernels::KernelTable& table = transformer_.table();
+  std::vector<std::size_t> rows;
+  for (const ItemBlock::ScoredRow& scored : block.scored) rows.push_back(scored.row);
+  // The gradient of Σ coefficient · ln P(token): coefficient · (1 at the token − P).
+  const auto logit_gradient = [&](std::size_t i, std::span<const float> logits,
+                                  std::span<float> gradient) {
+    std::copy(logits.begin(), logits.end(), gradient.begin());
+    const float sum = table.exponentials(gradient.data(), gradient.size());
+    float total = 0.0F;
+    for (const std::size_t term : block.scored[i].terms)
+      if (objective_.terms[term].token != kWholeDistribution)
+        total += static_cast<float>(objective_.terms[term].coefficient);
+    const float factor = -total / sum;
+    for (float& value : gradient) value *= factor;
+    for (const std::size_t term : block.scored[i].terms)
+      if (objective_.terms[term].token != kWholeDistribution)
+        gradient[static_cast<std::size_t>(objective_.terms[term].token)] +=
+            static_cast<float>(objective_.terms[term].coefficient);
+  };
+  const HalfLayer lowest = lowest_half_layer(space_, tensors);
+  backward_.run(block.tokens, block.segments, {&state, {}}, rows, logit_gradient,
+                {lowest.layer, lowest.is_ffn}, visitor);
+}
+
+Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
+                                       const model::RowOverlay& state,
+                                       std::span<const std::size_t> used,
+                                       std::span<const double> base, std::span<const double> scores,
+                                       const std::function<bool()>& should_stop, ChangeSink& sink) {
+  const std::vector<ItemEffect> effects =
+      item_effects(objective_, used, base, scores, options_.curvature);
+  const std::vector<ItemBlock> blocks = make_item_blocks(objective_, used, block_tokens_);
+  std::uint64_t num_tokens = 0;
+  for (const ItemBlock& block : blocks) num_tokens += block.tokens.size();
+  const IndexRange mine = part_of(blocks.size(), static_cast<std::size_t>(communicator.size()),
+                                  static_cast<std::size_t>(communicator.rank()));
+  std::uint64_t work = 0;
+  for (const IndexRange tensors : passes(blocks.size() > 1)) {
+    work += num_tokens * pass_cost(tensors);
+    if (blocks.size() == 1) {  // nothing to add up, so no memory for sums and no messages
+      run_block(blocks.front(), tensors, state, effects, sink);
+      continue;
+    }
+    ChangeTable table(space_.first(tensors.begin),
+                      space_.first(tensors.end) - space_.first(tensors.begin));
+    Status status;
+    for (std::size_t i = mine.begin; i < mine.end && status.ok(); ++i) {
+      if (should_stop()) status = Error{ErrorCode::kStopped, "stopped"};
+      if (status.ok()) run_block(blocks[i], tensors, state, effects, table);
+    }
+    BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, status));
+    communicator.all_reduce(table.target_gains(), mpi::ReduceOp::kSum);
+    communicator.all_reduce(table.control_losses(), mpi::ReduceOp::kSum);
+    emit(space_, tensors, table, sink);
+  }
+  return work;
+}
+
+// In half-layers per token.
+std::uint64_t Sensitivity::pass_cost(IndexRange tensors) const {
+  const std::uint64_t half_layers = 2 * transformer_.model().parameters().num_layers;
+  const HalfLayer lowest = lowest_half_layer(space_, tensors);
+  const std::uint64_t back = half_layers - 2 * lowest.layer - (lowest.is_ffn ? 1 : 0);
+  return half_layers + 2 * back;
+}
+
+}  // namespace bankai::bfs

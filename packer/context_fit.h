@@ -1,0 +1,19 @@
+// Finds the context model with which a content takes the fewest bytes: its classes
+// (context_classes.h), then the offset and share of every context.
+#pragma once
+
+#include "packer/content.h"
+#include "packer/context_classes.h"
+#include "packer/context_model.h"
+
+namespace bankai::packer {
+
+struct FittedContexts {
+  ContextModel model;
+  RowClasses rows;
+};
+
+// The same for any number of threads. REQUIRES: bits or trits; not empty.
+FittedContexts fit_contexts(const ContentSource& source, int threads);
+
+}  // namespace bankai::packer
