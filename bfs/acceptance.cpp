@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -59,13 +61,21 @@ std::vector<CandidateId> rank_improving(const SearchContext& context, const Sear
   return ids;
 }
 
-Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
-                       SearchState& state) {
+// A candidate has to gain more than nothing, and one that takes a flip back more than minus the
+// penalty. The difference is rounded once, so the next number below it is at most the true one.
+double useless_fitness(const SearchContext& context, const SearchState& state) {
+  return std::nextafter(state.fitness.fitness - context.options().flip_penalty,
+                        -std::numeric_limits<double>::infinity());
+}
+
+Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids, SearchState& state,
+                       std::optional<double> threshold) {
   const std::size_t chunk = context.candidates_per_chunk(ids.size());
   while (state.scored.size() < ids.size()) {
     const std::span<const CandidateId> rest = ids.subspan(state.scored.size());
-    BANKAI_ASSIGN_OR_RETURN(const auto results,
-                            context.score(rest.first(std::min(chunk, rest.size())), state));
+    BANKAI_ASSIGN_OR_RETURN(
+        const auto results,
+        context.score(rest.first(std::min(chunk, rest.size())), state, threshold));
     state.scored.insert(state.scored.end(), results.begin(), results.end());
     context.hooks().on_progress(
         state, static_cast<double>(state.scored.size()) / static_cast<double>(ids.size()));

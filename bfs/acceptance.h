@@ -2,6 +2,7 @@
 // growing numbers on top of what is accepted, and the best number is kept.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,10 +15,13 @@ namespace bankai::bfs {
 // equal index act on one) as a better one.
 std::vector<CandidateId> rank_improving(const SearchContext& context, const SearchState& state);
 
+// Candidates with at most this fitness are never among those of rank_improving().
+double useless_fitness(const SearchContext& context, const SearchState& state);
+
 // Collective. Scores `ids`, ascending, into state.scored in chunks, each followed by a checkpoint;
-// goes on after those that are there already.
-Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
-                       SearchState& state);
+// goes on after those that are there already. `threshold`: of SearchContext::score.
+Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids, SearchState& state,
+                       std::optional<double> threshold = std::nullopt);
 
 // Collective. Tries the state with the first 1, 2, 3, 4, 6, 8, 12, 16 … of `ranked` flipped, as far
 // as the budgets allow, and accepts the number that has the highest fitness less the penalty of its

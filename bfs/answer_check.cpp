@@ -58,4 +58,15 @@ Interval wilson_interval(std::size_t successes, std::size_t trials) {
   return {std::max(0.0, (centre - spread) / scale), std::min(1.0, (centre + spread) / scale)};
 }
 
+double chance_of(std::size_t fixed, std::size_t broken) {
+  const std::size_t n = fixed + broken;
+  double log_ways = 0.0;  // ln of n over k
+  double chance = 0.0;
+  for (std::size_t k = n + 1; k-- > fixed;) {
+    chance += std::exp(log_ways - static_cast<double>(n) * std::log(2.0));
+    log_ways += std::log(static_cast<double>(k)) - std::log(static_cast<double>(n - k + 1));
+  }
+  return std::min(1.0, chance);
+}
+
 }  // namespace bankai::bfs

@@ -39,4 +39,8 @@ struct Interval {
 };
 Interval wilson_interval(std::size_t successes, std::size_t trials);
 
+// How often a patch without any effect would fix at least so many of the answers that it changes,
+// each being fixed or broken by the toss of a coin (sign test, one-sided); 1 if nothing changes.
+double chance_of(std::size_t fixed, std::size_t broken);
+
 }  // namespace bankai::bfs

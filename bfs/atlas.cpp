@@ -106,7 +106,7 @@ Status evaluate_networks(SearchContext& context, SearchState& state,
                           context.score_overlays(from, overlay, state));
   const std::size_t num_items = context.objective().items.size();
   for (std::size_t i = 0; i < flipped.size(); ++i)
-    layers[flipped[i]].impact = impact_of(context.objective(), context.evaluator().base_scores(),
+    layers[flipped[i]].impact = impact_of(context.objective(), context.base_scores(),
                                           std::span(scores).subspan(i * num_items, num_items));
   return {};
 }

@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double kLargest = std::numeric_limits<float>::max();
+constexpr auto kLargest = static_cast<double>(std::numeric_limits<float>::max());
 // Sums of weights times values of that size stay far within a double.
 constexpr double kMostWeight = 1e100;
 constexpr std::uint64_t kMostCount = std::uint64_t{1} << 62U;

@@ -77,10 +77,9 @@ struct Merger {
     if (of(0).kind == patch::FlipKind::kRow) {
       std::vector<PredictedChange> changes(shape.rows);
       for (std::size_t row = 0; row < shape.rows; ++row)
-        changes[row] = {PredictedChange::to_fixed(targets.mean(
-                            [&](std::size_t i) { return of(i).row_target_gain[row]; })),
-                        PredictedChange::to_fixed(controls.mean(
-                            [&](std::size_t i) { return of(i).row_control_loss[row]; }))};
+        changes[row] = PredictedChange::of(
+            targets.mean([&](std::size_t i) { return of(i).row_target_gain[row]; }),
+            controls.mean([&](std::size_t i) { return of(i).row_control_loss[row]; }));
       AtlasTally tally(shape.address, patch::FlipKind::kRow, shape.rows, 1,
                        atlases[0].settings.control_penalty);
       tally.add(0, changes);

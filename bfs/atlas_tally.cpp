@@ -36,33 +36,51 @@ void AtlasTally::add(std::uint64_t first, std::span<const PredictedChange> chang
 
 void AtlasTally::add_to_row(std::uint64_t row, std::uint64_t first_in_row,
                             std::span<const PredictedChange> changes) {
+  Wide target_gain = 0, abs_target_gain = 0, control_loss = 0;
+  PredictedChange least = changes.front(), most = changes.front();
+  double least_fitness = changes.front().fitness(control_penalty_);
+  double most_fitness = least_fitness;
+  std::size_t best = 0;
   std::uint64_t improving = 0;
-  double best_in_row = std::numeric_limits<double>::lowest();
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const PredictedChange& change = changes[i];
     const double fitness = change.fitness(control_penalty_);
-    const std::uint64_t place = row * per_row_ + first_in_row + i;
-    if (num_added_++ == 0) {
-      least_ = most_ = change;
-      least_fitness_ = fitness;
-    }
-    if (num_added_ == 1 || fitness > most_fitness_ ||
-        (fitness == most_fitness_ && place < best_place_)) {
-      best_ = change;
-      best_place_ = place;
-      most_fitness_ = fitness;
-    }
-    least_fitness_ = std::min(least_fitness_, fitness);
-    target_gain_ += change.target_gain;
-    abs_target_gain_ += change.target_gain < 0 ? -change.target_gain : change.target_gain;
-    control_loss_ += change.control_loss;
-    least_.target_gain = std::min(least_.target_gain, change.target_gain);
-    most_.target_gain = std::max(most_.target_gain, change.target_gain);
-    least_.control_loss = std::min(least_.control_loss, change.control_loss);
-    most_.control_loss = std::max(most_.control_loss, change.control_loss);
+    target_gain += change.target_gain;
+    abs_target_gain += change.target_gain < 0 ? -change.target_gain : change.target_gain;
+    control_loss += change.control_loss;
+    least.target_gain = std::min(least.target_gain, change.target_gain);
+    most.target_gain = std::max(most.target_gain, change.target_gain);
+    least.control_loss = std::min(least.control_loss, change.control_loss);
+    most.control_loss = std::max(most.control_loss, change.control_loss);
+    least_fitness = std::min(least_fitness, fitness);
     improving += fitness > 0.0 ? 1 : 0;
-    best_in_row = std::max(best_in_row, fitness);
+    if (fitness > most_fitness) {
+      most_fitness = fitness;
+      best = i;
+    }
   }
+  const std::uint64_t place = row * per_row_ + first_in_row + best;
+  const bool is_first = num_added_ == 0;
+  if (is_first || most_fitness > most_fitness_ ||
+      (most_fitness == most_fitness_ && place < best_place_)) {
+    most_fitness_ = most_fitness;
+    best_ = changes[best];
+    best_place_ = place;
+  }
+  if (is_first) {
+    least_ = least;
+    most_ = most;
+    least_fitness_ = least_fitness;
+  }
+  least_ = {std::min(least_.target_gain, least.target_gain),
+            std::min(least_.control_loss, least.control_loss)};
+  most_ = {std::max(most_.target_gain, most.target_gain),
+           std::max(most_.control_loss, most.control_loss)};
+  least_fitness_ = std::min(least_fitness_, least_fitness);
+  num_added_ += changes.size();
+  target_gain_ += target_gain;
+  abs_target_gain_ += abs_target_gain;
+  control_loss_ += control_loss;
   improving_ += improving;
   if (result_.kind == patch::FlipKind::kRow) {
     result_.row_target_gain[row] =
@@ -70,7 +88,7 @@ void AtlasTally::add_to_row(std::uint64_t row, std::uint64_t first_in_row,
     result_.row_control_loss[row] =
         static_cast<float>(PredictedChange::to_double(changes.front().control_loss));
   } else {
-    result_.row_best[row] = std::max(result_.row_best[row], static_cast<float>(best_in_row));
+    result_.row_best[row] = std::max(result_.row_best[row], static_cast<float>(most_fitness));
     result_.row_improving[row] += static_cast<std::uint32_t>(improving);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace bankai::bfs {
 namespace {
@@ -56,6 +57,7 @@ class ChunkBuilder {
     for (auto& [token, terms] : terms_) {
       chunk.scored.push_back(token);
       chunk.scored_nodes.push_back(chunk.nodes[token]);
+      chunk.first_to_score.push_back(scored_before_.insert(chunk.nodes[token]).second ? 1 : 0);
       chunk.terms.push_back(std::move(terms));
     }
     chunk_ = {};
@@ -83,6 +85,7 @@ class ChunkBuilder {
   std::span<const std::vector<std::size_t>> terms_of_sequence_;
   const Objective& objective_;
   Chunk chunk_;
+  std::set<std::uint32_t> scored_before_;                  // nodes, by chunks that were taken
   std::vector<Place> path_;                                // of the sequence added last
   std::map<std::size_t, std::vector<std::size_t>> terms_;  // by token
 };

@@ -21,6 +21,7 @@ struct Chunk {
   // The tokens that terms look at, ascending, their nodes, and the terms of each.
   std::vector<std::size_t> scored;
   std::vector<std::uint32_t> scored_nodes;
+  std::vector<std::uint8_t> first_to_score;  // by scored node: no earlier chunk looks at it
   std::vector<std::vector<std::size_t>> terms;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <numeric>
+#include <set>
 
 #include "model/parallel.h"
 
@@ -129,8 +130,11 @@ void Evaluator::remember(HalfLayer place, const Chunk& chunk, BlockRunner& runne
   if (found == inputs_.end()) return;
   const std::size_t width = transformer_.model().parameters().embedding;
   const std::span<const std::uint32_t> nodes = runner.nodes();
+  // At the top only scored rows are left: a node that an earlier chunk has too may have been left
+  // out there.
+  const bool only_scored = nodes.data() == chunk.scored_nodes.data();
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    if (nodes[i] >= chunk.first_own_node)
+    if (only_scored ? chunk.first_to_score[i] != 0 : nodes[i] >= chunk.first_own_node)
       std::copy_n(runner.x().data() + i * width, width, found->second.data() + nodes[i] * width);
 }
 
@@ -157,9 +161,12 @@ void Evaluator::evaluate_batch(std::span<const patch::Flip> flips, std::span<con
   std::vector<double*> values_of;
   for (std::size_t i = 0; i < flips.size(); ++i) values_of.push_back(values.data() + i * num_terms);
   std::vector<std::uint8_t> is_known(objective_.sequences.size());
-  // Without a bound all chunks are one wave; with one, a wave ends with a look at what is left.
+  // Without a bound all chunks are one wave. With one, a wave is half of what is left, and ends
+  // with a look at who is left: few waves, since threads wait for each other at their ends, and
+  // most of them late, since little is certain early.
   for (std::size_t first = 0; first < chunks.size();) {
-    const std::size_t last = bound == nullptr ? chunks.size() : first + 1;
+    const std::size_t rest = chunks.size() - first;
+    const std::size_t last = first + (bound == nullptr ? rest : (rest + 1) / 2);
     std::vector<Block> blocks;
     for (std::size_t c = first; c < last; ++c) {
       const std::size_t most = std::max<std::size_t>(1, chunk_tokens_ / chunks[c].nodes.size());
@@ -180,9 +187,9 @@ void Evaluator::evaluate_batch(std::span<const patch::Flip> flips, std::span<con
       run_block(std::span(candidates).subspan(block.first, count),
                 std::span(values_of).subspan(block.first, count), chunks[block.chunk], runner);
     });
-    first = last;
-    if (bound == nullptr) continue;
-    for (const std::uint32_t sequence : chunks[first - 1].sequences) is_known[sequence] = 1;
+    if (bound == nullptr) break;
+    for (; first < last; ++first)
+      for (const std::uint32_t sequence : chunks[first].sequences) is_known[sequence] = 1;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (bound->rejects({values_of[i], num_terms}, is_known)) {
@@ -249,15 +256,20 @@ Evaluator::BoundedScores Evaluator::evaluate_flips(std::span<const patch::Flip> 
   return results;
 }
 
-std::uint64_t Evaluator::cost_from(HalfLayer from) const {
-  const std::uint64_t above = transformer_.model().parameters().num_layers - from.layer;
-  return (2 * above - (from.is_ffn ? 1 : 0)) * objective_.num_tokens();
+// The inputs of all searched half-layers, and the trace of one of each kind (bfs/trace.h).
+std::uint64_t Evaluator::bytes_per_node(const model::Hyperparameters& h,
+                                        std::span<const TensorAddress> searched) {
+  std::set<HalfLayer> places;
+  for (const TensorAddress tensor : searched) places.insert(half_layer_of(tensor));
+  const auto any = [&](bool is_ffn) {
+    return std::any_of(places.begin(), places.end(),
+                       [&](HalfLayer place) { return place.is_ffn == is_ffn; });
+  };
+  std::uint64_t floats = places.size() * h.embedding;
+  if (!places.empty()) floats += 2 * h.embedding;                // outer_, after_
+  if (any(true)) floats += 4 * h.feed_forward;                   // ffn_, hidden_, inner_
+  if (any(false)) floats += 3 * h.query_dim() + 2 * h.kv_dim();  // attention_, inner_, a copy
+  return floats * sizeof(float);
 }
-
-std::uint64_t Evaluator::flip_cost(TensorAddress tensor) const {
-  return cost_from(half_layer_of(tensor));
-}
-
-std::uint64_t Evaluator::full_cost() const { return cost_from({}); }
 
 }  // namespace bankai::bfs

@@ -63,14 +63,11 @@ class Evaluator {
   // early as that is certain.
   BoundedScores evaluate_flips(std::span<const patch::Flip> flips, const FitnessBound& bound);
 
-  // Work of one evaluation in tokens × half-layers: of a flip, and of a full pass. Tokens count as
-  // often as sequences have them.
-  std::uint64_t flip_cost(TensorAddress tensor) const;
-  std::uint64_t full_cost() const;
-  // Of a pass from a half-layer upwards.
-  std::uint64_t cost_from(HalfLayer from) const;
   // Tokens that are computed, each once for all sequences that begin alike up to it.
   std::size_t num_nodes() const { return tree_.num_nodes(); }
+  // Memory of activations that are kept for each of them, at most.
+  static std::uint64_t bytes_per_node(const model::Hyperparameters& h,
+                                      std::span<const TensorAddress> searched);
 
  private:
   enum class Pass { kReference, kState, kPlain };

@@ -19,7 +19,10 @@ class Greedy final : public Strategy {
     std::vector<CandidateId> ids;
     for (const Proposal& proposal : proposals) ids.push_back(proposal.id);
     std::sort(ids.begin(), ids.end());
-    BANKAI_RETURN_IF_ERROR(score_in_chunks(context, ids, state));
+    const bool wants_all = state.round == 0 && context.options().all_scores;
+    BANKAI_RETURN_IF_ERROR(
+        score_in_chunks(context, ids, state,
+                        wants_all ? std::nullopt : std::optional(useless_fitness(context, state))));
     const std::vector<CandidateId> ranked = rank_improving(context, state);
     BANKAI_ASSIGN_OR_RETURN(const bool accepted, accept_best_prefix(context, ranked, state));
     state.work += work_of_proposals;

@@ -9,4 +9,8 @@ HalfLayer half_layer_of(TensorAddress tensor) {
   return {tensor.layer, tensor.projection <= Projection::kDown};
 }
 
+std::uint64_t half_layers_from(HalfLayer from, std::size_t num_layers) {
+  return 2 * (num_layers - from.layer) - (from.is_ffn ? 1 : 0);
+}
+
 }  // namespace bankai::bfs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 
 #include "core/tensor_address.h"
@@ -17,5 +18,8 @@ struct HalfLayer {
 
 // REQUIRES: the tensor is a matrix inside a layer.
 HalfLayer half_layer_of(TensorAddress tensor);
+
+// How many half-layers a pass from `from` to the top of a model of `num_layers` layers runs.
+std::uint64_t half_layers_from(HalfLayer from, std::size_t num_layers);
 
 }  // namespace bankai::bfs

@@ -22,9 +22,11 @@ struct HeldOutResult {
   std::size_t correct_after = 0;
   std::vector<std::string> fixed;  // names of probes
   std::vector<std::string> broken;
-  // More probes fixed than broken; without probes, a better score.
-  bool generalises() const {
-    return num_probes > 0 ? fixed.size() > broken.size() : score_after > score_before;
+  // More probes fixed than broken, and chance does as well in at most a share `level` of cases
+  // (chance_of); without probes, a better score.
+  bool generalises(double level) const {
+    if (num_probes == 0) return score_after > score_before;
+    return fixed.size() > broken.size() && chance_of(fixed.size(), broken.size()) <= level;
   }
 };
 

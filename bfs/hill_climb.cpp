@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "bfs/item_sample.h"
 #include "bfs/numpy_random.h"
 #include "bfs/overlay.h"
 #include "bfs/strategy.h"
@@ -60,14 +61,13 @@ class HillClimb final : public Strategy {
           context.options().budget_flips > 0 && ids.size() > context.options().budget_flips;
       return {};
     }
-    const patch::Flip flip = context.space().flip(*candidate);
-    if (!passes_screen(context, flip, state)) {
+    if (!passes_screen(context, *candidate, state)) {
       ++state.screened_out;
       return {};
     }
-    const std::vector<double> scores = context.evaluator().evaluate_flips({&flip, 1});
-    state.work += context.evaluator().flip_cost(flip.tensor);
-    const Fitness fitness = context.fitness_of(scores);
+    const Fitness fitness =
+        context.fitness_of(context.score_alone(*candidate, all_items(context.objective())));
+    state.work += context.flip_cost(context.space().flip(*candidate).tensor);
     const SearchOptions& options = context.options();
     const double needed = state.fitness.fitness + options.min_gain + options.flip_penalty;
     if (!(fitness.fitness > needed) || !context.is_acceptable(ids, state)) return {};
@@ -99,7 +99,7 @@ class HillClimb final : public Strategy {
   // The two targets with the lowest score in the unpatched model: one of them must be above that
   // score. (Compared with the unpatched model, not the current state: this is how the original
   // works.)
-  static bool passes_screen(SearchContext& context, const patch::Flip& flip, SearchState& state) {
+  static bool passes_screen(SearchContext& context, CandidateId candidate, SearchState& state) {
     const Objective& objective = context.objective();
     const std::span<const double> base = context.base_scores();
     std::vector<std::size_t> targets;
@@ -116,9 +116,11 @@ class HillClimb final : public Strategy {
            ++i)
         if (sequences.insert(objective.terms[i].sequence).second)
           tokens += objective.sequences[objective.terms[i].sequence].size();
-    const std::vector<std::uint32_t> chosen(sequences.begin(), sequences.end());
-    const std::vector<double> scores = context.evaluator().evaluate_flips({&flip, 1}, chosen);
-    state.work += context.evaluator().flip_cost(flip.tensor) * tokens / objective.num_tokens();
+    std::vector<std::size_t> items = targets;
+    std::sort(items.begin(), items.end());
+    const std::vector<double> scores = context.score_alone(candidate, items);
+    state.work +=
+        context.flip_cost(context.space().flip(candidate).tensor) * tokens / objective.num_tokens();
     return std::any_of(targets.begin(), targets.end(),
                        [&](std::size_t item) { return scores[item] > base[item]; });
   }

@@ -1,13 +1,20 @@
 #include "bfs/objective_shard.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
+#include "bfs/chunk.h"
+#include "bfs/prefix_tree.h"
 #include "core/check.h"
+#include "core/format.h"
+#include "mpi/group_layout.h"
 #include "mpi/scheduling.h"
 
 namespace bankai::bfs {
 namespace {
+
+constexpr double kMebibyte = 1048576.0;
 
 // The sequences that these terms look at, ascending.
 std::set<std::uint32_t> sequences_of(const Objective& objective, std::size_t first_term,
@@ -16,6 +23,20 @@ std::set<std::uint32_t> sequences_of(const Objective& objective, std::size_t fir
   for (std::size_t i = first_term; i < last_term; ++i)
     sequences.insert(objective.terms[i].sequence);
   return sequences;
+}
+
+std::uint64_t count_nodes(const Objective& objective) {
+  std::vector<std::uint32_t> all(objective.sequences.size());
+  std::iota(all.begin(), all.end(), 0U);
+  return PrefixTree(objective.sequences, evaluation_order(objective, all)).num_nodes();
+}
+
+// Nodes of the largest shard.
+std::uint64_t count_nodes(const Objective& objective, std::span<const IndexRange> shards) {
+  std::uint64_t most = 0;
+  for (const IndexRange items : shards)
+    most = std::max(most, count_nodes(make_shard(objective, items)));
+  return most;
 }
 
 }  // namespace
@@ -72,6 +93,26 @@ std::vector<double> join_item_scores(std::span<const std::vector<double>> parts,
                   scores.data() + i * num_items + shards[shard].begin);
   }
   return scores;
+}
+
+Result<int> shards_for_memory(const Objective& objective, std::uint64_t token_bytes,
+                              std::uint64_t limit, int ranks) {
+  if (limit == 0 || token_bytes == 0) return 1;
+  const std::uint64_t fitting = limit / token_bytes;  // tokens
+  if (count_nodes(objective) <= fitting) return 1;
+  const std::vector<std::uint64_t> tokens = item_tokens(objective);
+  const mpi::DataSize size{std::accumulate(tokens.begin(), tokens.end(), std::uint64_t{0}),
+                           *std::max_element(tokens.begin(), tokens.end())};
+  const int shards = mpi::shards_that_fit(size, fitting, ranks);
+  if (shards < ranks) return shards;
+  const std::uint64_t most =
+      count_nodes(objective, item_shards(objective, static_cast<std::size_t>(ranks)));
+  if (most <= fitting) return ranks;
+  return make_error(ErrorCode::kUsage,
+                    "the activations to be kept take %.1f MiB per rank (ranks: %d), more than the "
+                    "limit of %.1f MiB: search fewer layers, use more ranks, or allow more",
+                    static_cast<double>(most * token_bytes) / kMebibyte, ranks,
+                    static_cast<double>(limit) / kMebibyte);
 }
 
 }  // namespace bankai::bfs

@@ -10,6 +10,7 @@
 
 #include "bfs/objective.h"
 #include "core/partition.h"
+#include "core/result.h"
 
 namespace bankai::bfs {
 
@@ -28,5 +29,12 @@ Objective make_shard(const Objective& objective, IndexRange items);
 // Scores (evaluations, items of a shard) of every shard, in order → (evaluations, items).
 std::vector<double> join_item_scores(std::span<const std::vector<double>> parts,
                                      std::span<const IndexRange> shards, std::size_t evaluations);
+
+// How many of `ranks` have to share the data, at least, so that none keeps more than `limit` bytes
+// (0: no limit) at `token_bytes` for each token of the prefix tree of its sequences. Estimated from
+// above where the data do not fit as a whole. Errors: kUsage if they do not even fit into all ranks
+// together.
+Result<int> shards_for_memory(const Objective& objective, std::uint64_t token_bytes,
+                              std::uint64_t limit, int ranks);
 
 }  // namespace bankai::bfs

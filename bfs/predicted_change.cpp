@@ -8,9 +8,6 @@
 namespace bankai::bfs {
 namespace {
 
-constexpr double kUnit = 1.0 / static_cast<double>(std::uint64_t{1} << 40U);
-constexpr double kLargest = 100.0;  // of one block, in nats: 64 bits have room for 80,000 of them
-
 constexpr double kLeastMiss = 1e-6;  // 1 − P below this is as good as none
 
 float curved(float s, float curvature) {
@@ -22,13 +19,6 @@ float curved(float s, float curvature) {
 }
 
 }  // namespace
-
-std::int64_t PredictedChange::to_fixed(double value) {
-  if (std::isnan(value)) return std::llrint(-kLargest / kUnit);
-  return std::llrint(std::clamp(value, -kLargest, kLargest) / kUnit);
-}
-
-double PredictedChange::to_double(std::int64_t value) { return static_cast<double>(value) * kUnit; }
 
 std::vector<ItemEffect> item_effects(const Objective& objective, std::span<const std::size_t> used,
                                      std::span<const double> base, std::span<const double> scores,
@@ -71,7 +61,7 @@ void add_effect(const ItemEffect& effect, std::span<const float> s, std::span<fl
     }
     for (std::size_t i = 0; i < n; ++i) {
       const float loss = -(effect.slack + change[i]);
-      control_loss[first + i] += effect.weight * ((loss > 0.0F ? loss : 0.0F) - loss_now);
+      control_loss[first + i] += effect.weight * ((loss <= 0.0F ? 0.0F : loss) - loss_now);
     }
   }
 }

@@ -1,6 +1,7 @@
 // What a first-order change of an item's score means for the fitness, as sums that can be merged.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,8 +17,25 @@ struct PredictedChange {
   std::int64_t target_gain = 0;   // change of the targets' weighted mean score
   std::int64_t control_loss = 0;  // change of the controls' weighted mean loss
 
-  static std::int64_t to_fixed(double value);
-  static double to_double(std::int64_t value);
+  static constexpr double kUnit = 0x1p-40;
+  // Of one block of data, in nats: 64 bits have room for 80,000 of them.
+  static constexpr double kLargest = 100.0;
+
+  // Beyond kLargest is kLargest; what is no number counts as the largest loss.
+  static PredictedChange of(double target_gain, double control_loss) {
+    const double gain = target_gain > -kLargest ? target_gain : -kLargest;
+    const double loss = control_loss < kLargest ? control_loss : kLargest;
+    return {to_fixed(gain < kLargest ? gain : kLargest),
+            to_fixed(loss > -kLargest ? loss : -kLargest)};
+  }
+  // REQUIRES: |value| <= kLargest. Rounds to the nearest unit: at 1.5 · 2^52 the last bit of a
+  // double is worth one.
+  static std::int64_t to_fixed(double value) {
+    constexpr double kShift = 0x1.8p52;
+    return std::bit_cast<std::int64_t>(value / kUnit + kShift) -
+           std::bit_cast<std::int64_t>(kShift);
+  }
+  static double to_double(std::int64_t value) { return static_cast<double>(value) * kUnit; }
   double fitness(double control_penalty) const {
     return to_double(target_gain) - control_penalty * to_double(control_loss);
   }

@@ -37,7 +37,7 @@ Status settle_rivals(SearchContext& context, const SearchState& before, SearchSt
     flipped.resize(flipped.size() / 2);
     state.accepted = toggled(before.accepted, flipped);
     BANKAI_RETURN_IF_ERROR(context.enter_state(state));
-    state.work += context.evaluator().full_cost();
+    state.work += context.full_cost();
   }
   state.finished = state.finished || flipped.empty();
   return {};
@@ -60,7 +60,7 @@ Status run_search(SearchContext& context, HeldOut* held_out, SearchState& state)
   const bool watches_held_out =
       held_out != nullptr && (uses_patience || options.strategy != StrategyKind::kHillClimb);
   const std::unique_ptr<Strategy> strategy = make_strategy(context, state);
-  if (state.work == 0) state.work = context.evaluator().full_cost();
+  if (state.work == 0) state.work = context.full_cost();
   while (!state.finished) {
     BANKAI_RETURN_IF_ERROR(context.enter_state(state));
     note_on_front(context, state);
@@ -77,7 +77,7 @@ Status run_search(SearchContext& context, HeldOut* held_out, SearchState& state)
       BANKAI_RETURN_IF_ERROR(settle_rivals(context, before, state));
     ++state.round;
     if (state.accepted != before.accepted) {
-      state.work += context.evaluator().full_cost();
+      state.work += context.full_cost();
       if (watches_held_out && check_held_out(context, *held_out, state)) state.finished = true;
     }
     context.hooks().on_round(state);

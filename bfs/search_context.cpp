@@ -1,13 +1,14 @@
 #include "bfs/search_context.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "bfs/flip_cost.h"
 #include "bfs/item_sample.h"
+#include "bfs/objective_shard.h"
 #include "bfs/overlay.h"
 #include "bfs/rivals.h"
-#include "mpi/scheduling.h"
 #include "patch/patch_binary.h"
 
 namespace bankai::bfs {
@@ -74,6 +75,8 @@ Result<std::unique_ptr<SearchContext>> SearchContext::create(model::Transformer&
   std::unique_ptr<SearchContext> context(
       new SearchContext(transformer, comm, options, data, std::move(hooks)));
   BANKAI_RETURN_IF_ERROR(context->build_objective({}));
+  BANKAI_RETURN_IF_ERROR(context->share_data());
+  context->make_evaluator();
   return context;
 }
 
@@ -103,11 +106,32 @@ Status SearchContext::build_objective(const model::RowOverlay& overlay) {
   evaluator_.reset();
   sensitivity_.reset();
   objective_ = std::move(builder).build();
-  evaluator_ = std::make_unique<Evaluator>(transformer_, objective_, options_.tensors);
-  // Scores are relative to the unpatched model with rivals of its own, so to the first objective.
-  if (base_scores_.empty())
-    base_scores_.assign(evaluator_->base_scores().begin(), evaluator_->base_scores().end());
   return {};
+}
+
+// Groups of ranks, where one rank is not to keep the activations of all data.
+Status SearchContext::share_data() {
+  const int ranks = communicator_.size();
+  auto shards = static_cast<int>(
+      std::min({options_.shards, static_cast<std::size_t>(ranks), objective_.items.size()}));
+  if (shards == 0) {
+    const std::uint64_t bytes = Evaluator::bytes_per_node(model().parameters(), kept_tensors());
+    BANKAI_ASSIGN_OR_RETURN(shards,
+                            shards_for_memory(objective_, bytes, options_.activation_bytes, ranks));
+  }
+  if (shards > 1) groups_.emplace(communicator_, mpi::GroupLayout(ranks, shards));
+  return {};
+}
+
+std::span<const TensorAddress> SearchContext::kept_tensors() const {
+  return options_.only_ranks ? std::span<const TensorAddress>() : options_.tensors;
+}
+
+void SearchContext::make_evaluator() {
+  evaluator_ = std::make_unique<GroupEvaluator>(transformer_, objective_, kept_tensors(),
+                                                communicator_, groups_ ? &*groups_ : nullptr);
+  // Scores are relative to the unpatched model with rivals of its own, so to the first objective.
+  if (base_scores_.empty()) base_scores_ = evaluator_->base_scores();
 }
 
 bool SearchContext::has_rivals() const {
@@ -117,8 +141,10 @@ bool SearchContext::has_rivals() const {
 Status SearchContext::enter_state(SearchState& state) {
   if (entered_ != state.accepted) {
     model::RowOverlay overlay = make_overlay(model(), flips(state.accepted));
-    if (has_rivals() && (entered_ || !state.accepted.empty()))
+    if (has_rivals() && (entered_ || !state.accepted.empty())) {
       BANKAI_RETURN_IF_ERROR(build_objective(overlay));
+      make_evaluator();
+    }
     entered_overlay_ = overlay;
     state_scores_ = evaluator_->set_state(std::move(overlay));
     entered_ = state.accepted;
@@ -129,9 +155,8 @@ Status SearchContext::enter_state(SearchState& state) {
 
 bool SearchContext::is_acceptable(std::span<const CandidateId> ids, SearchState& state) {
   if (!options_.pareto && options_.min_effect <= 0.0) return true;
-  const std::vector<double> scores =
-      evaluator_->evaluate_overlay(make_overlay(model(), flips(ids)));
-  state.work += evaluator_->full_cost();
+  const std::vector<double> scores = score_overlay(make_overlay(model(), flips(ids)));
+  state.work += full_cost();
   if (options_.pareto && !pareto_allows(set_gains(state_scores_), set_gains(scores))) return false;
   return options_.min_effect <= 0.0 ||
          target_effect(objective_, state_scores_, scores) > options_.min_effect;
@@ -151,11 +176,15 @@ std::vector<patch::Flip> SearchContext::flips(std::span<const CandidateId> ids) 
   return result;
 }
 
+std::uint64_t SearchContext::cost_from(HalfLayer from) const {
+  return half_layers_from(from, model().parameters().num_layers) * objective_.num_tokens();
+}
+
 std::uint64_t SearchContext::candidate_work() const {
   const model::Hyperparameters& h = model().parameters();
   const std::uint64_t layer_weights =
       h.embedding * (2 * h.query_dim() + 2 * h.kv_dim() + 3 * h.feed_forward);
-  return std::max<std::uint64_t>(1, evaluator_->full_cost() / 2 * layer_weights);
+  return std::max<std::uint64_t>(1, full_cost() / 2 * layer_weights);
 }
 
 std::size_t SearchContext::candidates_per_chunk(std::size_t count) const {
@@ -202,28 +231,45 @@ std::array<double, 3> SearchContext::flip_prices(const SearchState& state) const
 }
 
 Result<std::vector<ScoredCandidate>> SearchContext::score(std::span<const CandidateId> ids,
-                                                          SearchState& state) {
+                                                          SearchState& state,
+                                                          std::optional<double> threshold) {
   const std::vector<patch::Flip> all = flips(ids);
   const auto batch_size =
       std::clamp<std::size_t>(kBatchWork / candidate_work(), 1, kBatchCandidates);
   const std::vector<IndexRange> batches = make_batches(all, batch_size);
   std::vector<std::uint64_t> costs;
   for (const IndexRange& batch : batches)
-    costs.push_back(evaluator_->flip_cost(all[batch.begin].tensor) * batch.size());
-  auto scored = mpi::evaluate_in_order<ScoredCandidate>(
-      communicator_, costs, [&](std::size_t index) -> Result<std::vector<ScoredCandidate>> {
-        if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
-        hooks_.on_progress(state, static_cast<double>(index) / static_cast<double>(batches.size()));
-        const IndexRange batch = batches[index];
-        const std::size_t num_items = objective_.items.size();
-        const std::vector<double> scores =
-            evaluator_->evaluate_flips(std::span(all).subspan(batch.begin, batch.size()));
-        std::vector<ScoredCandidate> results;
-        for (std::size_t i = 0; i < batch.size(); ++i)
-          results.push_back({ids[batch.begin + i],
-                             fitness_of(std::span(scores).subspan(i * num_items, num_items))});
-        return results;
-      });
+    costs.push_back(flip_cost(all[batch.begin].tensor) * batch.size());
+  const std::size_t num_items = objective_.items.size();
+  std::optional<FitnessBound> bound;  // of all items, so of no use over a shard
+  if (threshold && num_shards() == 1)
+    bound.emplace(objective_, base_scores_, options_.control_penalty, *threshold);
+  const auto evaluate = [&](Evaluator& evaluator,
+                            std::size_t index) -> Result<std::vector<double>> {
+    if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
+    hooks_.on_progress(state, static_cast<double>(index) / static_cast<double>(batches.size()));
+    const auto batch = std::span(all).subspan(batches[index].begin, batches[index].size());
+    if (!bound) return evaluator.evaluate_flips(batch);
+    Evaluator::BoundedScores bounded = evaluator.evaluate_flips(batch, *bound);
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (bounded.is_rejected[i] != 0)
+        std::fill_n(bounded.scores.begin() + static_cast<std::ptrdiff_t>(i * num_items), num_items,
+                    std::numeric_limits<double>::quiet_NaN());
+    return std::move(bounded.scores);
+  };
+  // Which candidates are given up must not depend on how early that was found.
+  const auto conclude = [&](std::size_t index, std::span<const double> scores) {
+    std::vector<ScoredCandidate> results;
+    for (std::size_t i = 0; i < batches[index].size(); ++i) {
+      results.push_back(
+          {ids[batches[index].begin + i], fitness_of(scores.subspan(i * num_items, num_items))});
+      Fitness& fitness = results.back().fitness;
+      if (threshold && fitness.fitness <= *threshold)
+        fitness = {-std::numeric_limits<double>::infinity(), 0.0, 0.0};
+    }
+    return results;
+  };
+  auto scored = evaluator_->evaluate_in_order<ScoredCandidate>(costs, evaluate, conclude);
   if (scored.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
   return scored;
 }
@@ -235,14 +281,17 @@ Result<std::vector<Fitness>> SearchContext::score_sets(
   for (const std::vector<CandidateId>& set : sets) {
     BANKAI_CHECK(!set.empty(), "a set without candidates");
     lowest.push_back(lowest_half_layer(space_, set));
-    costs.push_back(evaluator_->cost_from(lowest.back()));
+    costs.push_back(cost_from(lowest.back()));
   }
-  auto scored = mpi::evaluate_in_order<Fitness>(
-      communicator_, costs, [&](std::size_t i) -> Result<std::vector<Fitness>> {
+  auto scored = evaluator_->evaluate_in_order<Fitness>(
+      costs,
+      [&](Evaluator& evaluator, std::size_t i) -> Result<std::vector<double>> {
         if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
         const std::vector<CandidateId> all = toggled(state.accepted, sets[i]);
-        return std::vector<Fitness>{
-            fitness_of(evaluator_->evaluate_overlay(make_overlay(model(), flips(all)), lowest[i]))};
+        return evaluator.evaluate_overlay(make_overlay(model(), flips(all)), lowest[i]);
+      },
+      [&](std::size_t, std::span<const double> scores) {
+        return std::vector<Fitness>{fitness_of(scores)};
       });
   if (scored.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
   return scored;
@@ -252,15 +301,27 @@ Result<std::vector<double>> SearchContext::score_overlays(
     std::span<const HalfLayer> from, const std::function<model::RowOverlay(std::size_t)>& overlay,
     SearchState& state) {
   std::vector<std::uint64_t> costs;
-  for (const HalfLayer place : from) costs.push_back(evaluator_->cost_from(place));
-  auto scores = mpi::evaluate_in_order<double>(
-      communicator_, costs, [&](std::size_t i) -> Result<std::vector<double>> {
+  for (const HalfLayer place : from) costs.push_back(cost_from(place));
+  auto scores = evaluator_->evaluate_in_order<double>(
+      costs,
+      [&](Evaluator& evaluator, std::size_t i) -> Result<std::vector<double>> {
         if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
         hooks_.on_progress(state, static_cast<double>(i) / static_cast<double>(from.size()));
-        return evaluator_->evaluate_overlay(overlay(i), from[i]);
+        return evaluator.evaluate_overlay(overlay(i), from[i]);
+      },
+      [](std::size_t, std::span<const double> whole) {
+        return std::vector<double>(whole.begin(), whole.end());
       });
   if (scores.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
   return scores;
+}
+
+std::vector<double> SearchContext::score_alone(CandidateId id, std::span<const std::size_t> items) {
+  return evaluator_->evaluate_flip(space_.flip(id), items);
+}
+
+std::vector<double> SearchContext::score_overlay(const model::RowOverlay& overlay) {
+  return evaluator_->evaluate_overlay(overlay);
 }
 
 Result<patch::Patch> SearchContext::make_patch(std::span<const CandidateId> ids) const {

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "bfs/evaluator.h"
+#include "bfs/group_evaluator.h"
 #include "bfs/proposal.h"
 #include "bfs/search_options.h"
 #include "bfs/search_state.h"
@@ -35,7 +35,8 @@ struct SearchHooks {
 
 class SearchContext {
  public:
-  // References must outlive the context. Errors: kBadInput for probes that the metric cannot use.
+  // Collective, as is the end of the context. References must outlive it. Errors: kBadInput for
+  // probes that the metric cannot use; kUsage if the data do not fit into the memory allowed.
   static Result<std::unique_ptr<SearchContext>> create(model::Transformer& transformer,
                                                        mpi::Communicator& comm,
                                                        const SearchOptions& options,
@@ -47,14 +48,22 @@ class SearchContext {
   const CandidateSpace& space() const { return space_; }
   const Objective& objective() const { return objective_; }
   model::Transformer& transformer() { return transformer_; }
-  Evaluator& evaluator() { return *evaluator_; }
   mpi::Communicator& communicator() { return communicator_; }
 
   // Whether scores compare with the model's own wrong answers, which change with the state.
   bool has_rivals() const;
 
-  // Makes the accepted flips the state that candidates are scored from; refreshes rivals (margin)
-  // and `state.fitness`. Cheap if they are entered already.
+  // Ranks that share the data with this one and evaluate together with it; 1 if it has all data.
+  int num_shards() const { return groups_ ? groups_->num_shards() : 1; }
+
+  // Work in tokens × half-layers: of a pass from a half-layer upwards, of a flip, and of a full
+  // pass. Tokens count as often as sequences have them, and once for all ranks.
+  std::uint64_t cost_from(HalfLayer from) const;
+  std::uint64_t flip_cost(TensorAddress tensor) const { return cost_from(half_layer_of(tensor)); }
+  std::uint64_t full_cost() const { return cost_from({}); }
+
+  // Collective. Makes the accepted flips the state that candidates are scored from; refreshes
+  // rivals (margin) and `state.fitness`. Cheap if they are entered already.
   Status enter_state(SearchState& state);
   // Item scores (items) of the unpatched model.
   std::span<const double> base_scores() const { return base_scores_; }
@@ -71,8 +80,11 @@ class SearchContext {
   std::array<double, 3> flip_prices(const SearchState& state) const;
 
   // Collective. Exact fitness of the state with each candidate flipped, in the order of `ids`,
-  // which must ascend. Errors: kStopped when asked to stop.
-  Result<std::vector<ScoredCandidate>> score(std::span<const CandidateId> ids, SearchState& state);
+  // which must ascend. Candidates with a fitness of at most `threshold` are given up as early as
+  // that is certain, and get the fitness -infinity; they count as work all the same.
+  // Errors: kStopped when asked to stop.
+  Result<std::vector<ScoredCandidate>> score(std::span<const CandidateId> ids, SearchState& state,
+                                             std::optional<double> threshold = std::nullopt);
   // How many of `count` candidates to score between two checkpoints: at most about a minute of
   // work. Results do not depend on it.
   std::size_t candidates_per_chunk(std::size_t count) const;
@@ -89,9 +101,16 @@ class SearchContext {
       std::span<const HalfLayer> from, const std::function<model::RowOverlay(std::size_t)>& overlay,
       SearchState& state);
 
-  // Whether a round may go from the entered state to these flips: by --pareto, no target set may
-  // lose; by min_effect, the mean gain of the targets must stand out from their spread. Costs a
-  // pass over all items where one of these is asked for.
+  // Collective. Item scores (items) of the state with one candidate flipped, evaluated by every
+  // rank (or group); those of items outside of `items`, ascending, are meaningless.
+  std::vector<double> score_alone(CandidateId id, std::span<const std::size_t> items);
+  // Collective. Item scores (items) under replaced rows, by a full forward pass of every rank (or
+  // group).
+  std::vector<double> score_overlay(const model::RowOverlay& overlay);
+
+  // Collective. Whether a round may go from the entered state to these flips: by --pareto, no
+  // target set may lose; by min_effect, the mean gain of the targets must stand out from their
+  // spread. Costs a pass over all items where one of these is asked for.
   bool is_acceptable(std::span<const CandidateId> ids, SearchState& state);
 
   Fitness fitness_of(std::span<const double> item_scores) const;
@@ -109,6 +128,10 @@ class SearchContext {
   SearchContext(model::Transformer& transformer, mpi::Communicator& comm,
                 const SearchOptions& options, const SearchData& data, SearchHooks hooks);
   Status build_objective(const model::RowOverlay& overlay);
+  Status share_data();
+  // Those whose half-layers keep activations for exact evaluation.
+  std::span<const TensorAddress> kept_tensors() const;
+  void make_evaluator();
   // Multiply-adds of a full pass, at least 1: what one candidate costs at most.
   std::uint64_t candidate_work() const;
 
@@ -119,7 +142,8 @@ class SearchContext {
   SearchHooks hooks_;
   CandidateSpace space_;
   Objective objective_;
-  std::unique_ptr<Evaluator> evaluator_;
+  std::optional<mpi::RankGroups> groups_;  // where ranks share the data
+  std::unique_ptr<GroupEvaluator> evaluator_;
   std::unique_ptr<Sensitivity> sensitivity_;  // made when first asked for
   patch::ShapeTable shapes_;                  // of the searched tensors
   std::optional<std::vector<CandidateId>> entered_;

@@ -81,6 +81,8 @@ Sha256Digest hash_search(const Sha256Digest& model, kernels::ActivationMode mode
   digest.add(options.min_effect);
   digest.add(static_cast<std::uint64_t>(options.curvature ? 1 : 0));
   digest.add(static_cast<std::uint64_t>(options.bare ? 1 : 0));
+  // Without all scores a checkpoint within the first round of greedy lacks some.
+  digest.add(std::uint64_t{options.strategy == StrategyKind::kGreedy && options.all_scores});
   digest.add(options.flip_penalty);
   digest.add(std::string_view(options.patch_name));
   digest.add(data.targets);

@@ -40,6 +40,7 @@ struct SearchState {
   Fitness fitness;                    // of the accepted flips together
   bool finished = false;
 
+  // Candidates that were given up because they do not help have the fitness -infinity.
   std::vector<ScoredCandidate> scored;   // of the round under way, in the order of its proposals
   std::vector<ScoredCandidate> ranking;  // exact scores of the last round, by id
   std::uint64_t draws = 0;               // hill-climb: random numbers used

@@ -137,10 +137,9 @@ Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
 
 // In half-layers per token.
 std::uint64_t Sensitivity::pass_cost(IndexRange tensors) const {
-  const std::uint64_t half_layers = 2 * transformer_.model().parameters().num_layers;
   const HalfLayer lowest = lowest_half_layer(space_, tensors);
-  const std::uint64_t back = half_layers - 2 * lowest.layer - (lowest.is_ffn ? 1 : 0);
-  return half_layers + 2 * back;
+  const std::size_t num_layers = transformer_.model().parameters().num_layers;
+  return 2 * num_layers + 2 * half_layers_from(lowest, num_layers);
 }
 
 }  // namespace bankai::bfs

@@ -20,8 +20,8 @@ struct SensitivityOptions {
   bool curvature = true;  // bfs/predicted_change.h
   // 16-bit gradients, or 8-bit ones, which cost half and rank as well (docs/method.md).
   bool fine = false;
-  std::size_t table_bytes = std::size_t{1} << 30U;       // of sums over blocks, per rank
-  std::size_t activation_bytes = std::size_t{1} << 29U;  // kept between forward and backward
+  std::size_t table_bytes = std::size_t{1} << 30U;         // of sums over blocks, per rank
+  std::size_t activation_bytes = std::size_t{384} << 20U;  // of the pass forward and back
 };
 
 class Sensitivity {

@@ -10,7 +10,10 @@ namespace bankai::bfs {
 namespace {
 
 constexpr std::size_t kRowsTogether = 64;  // of one thread's work on rows and groups
-constexpr std::size_t kTileRows = 32;      // of one thread's work on bits
+// Bits that a thread works on at a time: several arrays of them stay in the second-level cache.
+constexpr std::size_t kTileBits = std::size_t{1} << 15U;
+constexpr std::size_t kLeastTileRows = 16;
+constexpr std::size_t kMostTileRows = 96;
 constexpr std::size_t kTilesTogether = 8;  // bits that are handed on together
 
 // Bytes of a row of the model in its state.
@@ -42,7 +45,7 @@ void SensitivityVisitor::locate_items(std::span<const std::size_t> tokens) {
                                     tokens.begin());
   };
   for (const ItemBlock::ItemRows& item : block_.items)
-    items_.push_back({&effects_[item.item], {index_of(item.rows.begin), index_of(item.rows.end)}});
+    items_.push_back({effects_[item.item], {index_of(item.rows.begin), index_of(item.rows.end)}});
 }
 
 void SensitivityVisitor::visit_ffn(std::size_t layer, const model::FfnGradients& gradients) {
@@ -118,11 +121,10 @@ void SensitivityVisitor::score_rows(const Source& source, const Shares& shares, 
         float s[kRowsTogether] = {};
         for (std::size_t t = item.tokens.begin; t < item.tokens.end; ++t)
           add_row_changes(source, shares, rows, some, t, s);
-        add_effect(*item.effect, std::span(s, some.size()), gain, loss);
+        add_effect(item.effect, std::span(s, some.size()), gain, loss);
       }
       for (std::size_t i = 0; i < some.size(); ++i)
-        changes[(some.begin + i) * stride] = {PredictedChange::to_fixed(gain[i]),
-                                              PredictedChange::to_fixed(loss[i])};
+        changes[(some.begin + i) * stride] = PredictedChange::of(gain[i], loss[i]);
     }
   });
 }
@@ -150,6 +152,22 @@ void SensitivityVisitor::score_groups(std::size_t tensor, const Source& source) 
   sink_.take(space_.first(tensor, patch::FlipKind::kGroup), changes);
 }
 
+// Changes by single bits are so small that a target's effect is linear in them, so that neighbours
+// of equal weight are summed together.
+std::vector<SensitivityVisitor::ItemTokens> SensitivityVisitor::linear_items() const {
+  std::vector<ItemTokens> items;
+  for (const ItemTokens& item : items_) {
+    if (!items.empty() && !item.effect.is_control && !items.back().effect.is_control &&
+        item.effect.weight == items.back().effect.weight) {
+      items.back().tokens.end = item.tokens.end;
+      continue;
+    }
+    items.push_back(item);
+    items.back().effect.curvature = 0.0F;
+  }
+  return items;
+}
+
 // A bit's change is −2w times the weight's gradient, summed over the tokens of an item.
 void SensitivityVisitor::score_bits(std::size_t tensor, const Source& source) {
   const model::WeightMatrix& matrix = *transformer_.model().find_matrix(space_.tensors()[tensor]);
@@ -157,20 +175,23 @@ void SensitivityVisitor::score_bits(std::size_t tensor, const Source& source) {
   const std::size_t cols = matrix.weights.cols;
   const std::size_t tokens = source.arrays->input->tokens();
   const int threads = transformer_.options().threads;
+  const std::vector<ItemTokens> items = linear_items();
   std::vector<float> x(tokens * cols);
   model::parallel_for(threads, tokens, [&](IndexRange range) {
     source.arrays->input->widen(range.begin, range.size(), x.data() + range.begin * cols);
   });
-  std::vector<PredictedChange> changes(kTilesTogether * kTileRows * cols);
-  for (std::size_t first = 0; first < rows; first += kTilesTogether * kTileRows) {
-    const std::size_t count = std::min(kTilesTogether * kTileRows, rows - first);
-    const std::size_t tiles = (count + kTileRows - 1) / kTileRows;
+  const std::size_t tile_rows = std::clamp(kTileBits / cols, kLeastTileRows, kMostTileRows);
+  const std::size_t rows_together = kTilesTogether * tile_rows;
+  std::vector<PredictedChange> changes(rows_together * cols);
+  for (std::size_t first = 0; first < rows; first += rows_together) {
+    const std::size_t count = std::min(rows_together, rows - first);
+    const std::size_t tiles = (count + tile_rows - 1) / tile_rows;
     model::parallel_for(threads, tiles, [&](IndexRange range) {
-      std::vector<float> factor(kTileRows * cols), s(factor.size());
+      std::vector<float> factor(tile_rows * cols), s(factor.size());
       std::vector<float> gain(factor.size()), loss(factor.size());
       for (std::size_t tile = range.begin; tile < range.end; ++tile) {
-        const std::size_t row = first + tile * kTileRows;
-        const std::size_t n = std::min(kTileRows, rows - row);
+        const std::size_t row = first + tile * tile_rows;
+        const std::size_t n = std::min(tile_rows, rows - row);
         for (std::size_t r = 0; r < n; ++r) {
           kernels::WeightRows one = matrix.weights.slice(row + r, 1);
           one.data = row_bytes(matrix, state_, row + r);
@@ -179,19 +200,16 @@ void SensitivityVisitor::score_bits(std::size_t tensor, const Source& source) {
         for (std::size_t i = 0; i < n * cols; ++i) factor[i] *= -2.0F;
         std::fill(gain.begin(), gain.end(), 0.0F);
         std::fill(loss.begin(), loss.end(), 0.0F);
-        for (const ItemTokens& item : items_) {
+        for (const ItemTokens& item : items) {
           std::fill(s.begin(), s.end(), 0.0F);
           transformer_.table().accumulate_outer(
               source.arrays->gradient + item.tokens.begin * rows + row, rows, n,
               x.data() + item.tokens.begin * cols, cols, cols, item.tokens.size(), s.data(), cols);
           for (std::size_t i = 0; i < n * cols; ++i) s[i] *= factor[i];
-          ItemEffect effect = *item.effect;
-          effect.curvature = 0.0F;  // single bits move a score too little for curvature to show
-          add_effect(effect, std::span(s).first(n * cols), gain, loss);
+          add_effect(item.effect, std::span(s).first(n * cols), gain, loss);
         }
-        PredictedChange* out = changes.data() + tile * kTileRows * cols;
-        for (std::size_t i = 0; i < n * cols; ++i)
-          out[i] = {PredictedChange::to_fixed(gain[i]), PredictedChange::to_fixed(loss[i])};
+        PredictedChange* out = changes.data() + tile * tile_rows * cols;
+        for (std::size_t i = 0; i < n * cols; ++i) out[i] = PredictedChange::of(gain[i], loss[i]);
       }
     });
     sink_.take(space_.first(tensor, patch::FlipKind::kBit) + first * cols,

@@ -31,7 +31,7 @@ class SensitivityVisitor final : public model::GradientVisitor {
 
  private:
   struct ItemTokens {
-    const ItemEffect* effect = nullptr;
+    ItemEffect effect;
     IndexRange tokens;  // of the gradients' arrays
   };
   // A projection, and what its rows act on.
@@ -51,6 +51,7 @@ class SensitivityVisitor final : public model::GradientVisitor {
     const float* gradient = nullptr;
   };
 
+  std::vector<ItemTokens> linear_items() const;
   void locate_items(std::span<const std::size_t> tokens);
   void visit(std::size_t layer, const Source& source);
   // changes[row · stride] of candidates that change row `row` of the source by −2 × its shares.

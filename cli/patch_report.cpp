@@ -172,7 +172,7 @@ Status patch_validate(const CommandLine& line, Files files) {
   Json result = {{"valid", first_problem.empty()}, {"patches", std::move(list)}};
   if (first_problem.empty() && line.has("probes")) {
     BANKAI_ASSIGN_OR_RETURN(const bfs::HeldOutResult proof, prove(line, files));
-    if (!proof.generalises())
+    if (!proof.generalises(1.0))
       first_problem = line.get<std::string>("probes") + ": the patch does not improve them";
     result["valid"] = first_problem.empty();
     result["probes"] = Json::parse(proof_json(proof));

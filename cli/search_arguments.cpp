@@ -85,6 +85,7 @@ Result<std::vector<bfs::WeightedData>> read_all(const CommandLine& line,
 
 void add_search_options(CommandLine& line) {
   const bfs::SearchOptions defaults;
+  const SearchFiles files;
   add_model_options(line);
   line.group("Input")("model,m", po::value<std::string>(), "GGUF model")(
       "target", po::value<Paths>(),
@@ -123,6 +124,8 @@ void add_search_options(CommandLine& line) {
                                               "no target file may lose what it has gained")(
       "population", po::value<std::size_t>()->default_value(defaults.population),
       "patches in a generation of evolve")(
+      "heldout-level", po::value<double>()->default_value(files.held_out_level),
+      "how likely chance may be to fix as many held-out answers (1: any net gain counts)")(
       "min-effect", po::value<double>()->default_value(defaults.min_effect),
       "least mean gain of the targets in a round, in standard errors over them")(
       "probe-fraction", po::value<double>()->default_value(defaults.probe_fraction),
@@ -149,10 +152,16 @@ void add_search_options(CommandLine& line) {
       "a table of what each flip of the patch does, and why it is there")(
       "check-ranking", po::value<std::uint64_t>()->implicit_value(1000),
       "instead of searching, hold first-order predictions against the exact change of so many "
-      "candidates of each kind")("checkpoint", po::value<std::string>(),
-                                 "written each round and when stopped")(
+      "candidates of each kind (0: only time the ranking)")("checkpoint", po::value<std::string>(),
+                                                            "written each round and when stopped")(
       "resume", po::bool_switch(), "go on from the checkpoint")("log", po::value<std::string>(),
                                                                 "events, as JSON lines");
+  line.group("How the ranks share the work: never changes the result")(
+      "activation-memory", po::value<std::string>()->default_value("4GiB"),
+      "of each rank, for activations that are kept; if they need more, groups of ranks share the "
+      "data (0: no limit)")("shards", po::value<std::size_t>()->default_value(defaults.shards),
+                            "least number of ranks that share the data (0: as few as the memory "
+                            "allows)");
 }
 
 Result<SearchFiles> read_search_files(const CommandLine& line) {
@@ -165,6 +174,9 @@ Result<SearchFiles> read_search_files(const CommandLine& line) {
   files.checkpoint = text("checkpoint");
   files.log = text("log");
   files.resume = line.get<bool>("resume");
+  files.held_out_level = line.get<double>("heldout-level");
+  if (!(files.held_out_level > 0.0 && files.held_out_level <= 1.0))
+    return Error{ErrorCode::kUsage, "--heldout-level must be above 0 and at most 1"};
   files.explain = line.get<bool>("explain");
   if (line.has("check-ranking")) files.check_ranking = line.get<std::uint64_t>("check-ranking");
   BANKAI_ASSIGN_OR_RETURN(files.atlas, read_atlas_paths(line));
@@ -247,6 +259,10 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const mo
     BANKAI_ASSIGN_OR_RETURN(options.budget_bytes,
                             parse_size(line.get<std::string>("budget-bytes")));
   }
+  BANKAI_ASSIGN_OR_RETURN(options.activation_bytes,
+                          parse_size(line.get<std::string>("activation-memory")));
+  options.shards = line.get<std::size_t>("shards");
+  options.all_scores = line.has("scores-out");
   options.bare = line.get<bool>("bare");
   if (line.has("name")) {
     options.patch_name = line.get<std::string>("name");

@@ -20,7 +20,9 @@ struct SearchFiles {
   std::string log;
   bool resume = false;
   bool explain = false;
-  std::uint64_t check_ranking = 0;  // candidates of each kind to evaluate instead of searching
+  double held_out_level = 0.05;  // bfs::HeldOutResult::generalises
+  // Candidates of each kind to evaluate instead of searching.
+  std::optional<std::uint64_t> check_ranking;
   std::vector<std::string> atlas;   // files of the atlas that is made instead of searching
   double time_limit_seconds = 0.0;  // 0: none
 };

@@ -29,14 +29,14 @@ Result<std::vector<bfs::Atlas>> read_atlases(const Paths& paths) {
   return atlases;
 }
 
-Status merge(const CommandLine& line) {
+Status merge(const CommandLine& line, bool is_root) {
   for (const char* other : {"model", "target", "control", "heldout", "output"})
     if (line.has(other))
       return make_error(ErrorCode::kUsage, "--merge-atlas takes no --%s, only --atlas", other);
   BANKAI_ASSIGN_OR_RETURN(const Paths paths, read_atlas_paths(line));
   BANKAI_ASSIGN_OR_RETURN(const std::vector<bfs::Atlas> atlases,
                           read_atlases(line.get<Paths>("merge-atlas")));
-  return put_out_atlas(bfs::merge_atlases(atlases), line, paths);
+  return is_root ? put_out_atlas(bfs::merge_atlases(atlases), line, paths) : Status();
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ Status put_out_atlas(const bfs::Atlas& atlas, const CommandLine& line, const Pat
 }
 
 Status merge_atlas_files(const CommandLine& line, mpi::Communicator& communicator) {
-  return mpi::agree(communicator, communicator.rank() == 0 ? merge(line) : Status());
+  return mpi::agree(communicator, merge(line, communicator.rank() == 0));
 }
 
 }  // namespace bankai::cli

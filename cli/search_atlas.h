@@ -18,7 +18,8 @@ Result<std::vector<std::string>> read_atlas_paths(const CommandLine& line);
 Status put_out_atlas(const bfs::Atlas& atlas, const CommandLine& line,
                      const std::vector<std::string>& paths);
 
-// Collective: what --merge-atlas does, on rank 0. Errors: kUsage; kIo; kBadInput for a damaged
+// Collective: what --merge-atlas does. Every rank reads, so that all see the same errors; rank 0
+// writes and prints. Errors: kUsage; kIo; kBadInput for a damaged
 // atlas, and for one that does not belong to the first.
 Status merge_atlas_files(const CommandLine& line, mpi::Communicator& communicator);
 

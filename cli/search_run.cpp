@@ -26,7 +26,7 @@ SearchRun::SearchRun(const CommandLine& line, const SearchSetup& setup,
 
 Status SearchRun::run() {
   BANKAI_RETURN_IF_ERROR(prepare());
-  if (setup_.files.check_ranking > 0) return check_ranking();
+  if (setup_.files.check_ranking) return check_ranking();
   if (!setup_.files.atlas.empty()) return make_atlas();
   const Status searched = bfs::run_search(*context_, held_out_ ? &*held_out_ : nullptr, state_);
   progress_.finish();
@@ -181,22 +181,34 @@ Status SearchRun::finish(Stop stop) {
       make_report(*context_, setup_.data, held_out_ ? &*held_out_ : nullptr, transformer_, state_,
                   {setup_.model_hash, seconds(), communicator_.size()}));
   report.reasons = reasons_;
-  const bool generalises = !report.held_out || report.held_out->generalises();
+  const bool generalises =
+      !report.held_out || report.held_out->generalises(setup_.files.held_out_level);
   const std::string written = generalises ? setup_.files.output : std::string();
   if (!written.empty())
     BANKAI_RETURN_IF_ERROR(patch::write_patch(
         report.patch, written, line_.force() ? Overwrite::kReplace : Overwrite::kRefuse));
   print_report(*context_, report, line_.json(), written);
   if (!generalises)
-    return Error{ErrorCode::kNoSolution,
-                 "the patch does not improve the held-out data, so it was not written"};
+    return make_error(ErrorCode::kNoSolution,
+                      "does not generalise: %s, so the patch was not written",
+                      why_unproven(*report.held_out).c_str());
   return {};
+}
+
+std::string SearchRun::why_unproven(const bfs::HeldOutResult& proof) const {
+  const std::size_t fixed = proof.fixed.size(), broken = proof.broken.size();
+  if (proof.num_probes == 0) return "the held-out texts do not become likelier";
+  if (fixed <= broken) return "not more held-out answers are fixed than broken";
+  return format(
+      "%zu held-out answers fixed and %zu broken is what chance does in %.0f %% of cases "
+      "(--heldout-level allows %.0f %%)",
+      fixed, broken, 100.0 * bfs::chance_of(fixed, broken), 100.0 * setup_.files.held_out_level);
 }
 
 Status SearchRun::check_ranking() {
   BANKAI_ASSIGN_OR_RETURN(
       const bfs::RankCheck check,
-      bfs::check_ranking(*context_, setup_.files.check_ranking, setup_.options.seed));
+      bfs::check_ranking(*context_, *setup_.files.check_ranking, setup_.options.seed));
   progress_.finish();
   if (is_root_) print_rank_check(check, line_.json());
   return {};

@@ -34,6 +34,8 @@ class SearchRun {
   Status save_checkpoint(const bfs::SearchState& state);
   Status finish(Stop stop);
   Status check_ranking();
+  // Why held-out data do not prove the patch.
+  std::string why_unproven(const bfs::HeldOutResult& proof) const;
   Status make_atlas();
   // Collective. `status`: of work that ended well or was stopped.
   Stop why_stopped(const Status& status);

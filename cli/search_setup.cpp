@@ -22,6 +22,7 @@ Status read_options(const CommandLine& line, int default_threads, SearchSetup& s
 
 Status set_up(const CommandLine& line, SearchSetup& setup) {
   BANKAI_ASSIGN_OR_RETURN(setup.options, read_search_options(line, *setup.model));
+  setup.options.only_ranks = setup.files.check_ranking == 0U;
   BANKAI_ASSIGN_OR_RETURN(setup.data, read_search_data(line));
   setup.model_hash = bfs::hash_model(setup.model->file());
   setup.digest =

@@ -75,6 +75,23 @@ TEST(RankImproving, wants_the_penalty_of_a_new_flip_and_grants_it_to_one_that_is
   EXPECT_EQ(rank_improving(*rig.context, state), (std::vector<CandidateId>{4, 5}));
 }
 
+// Above the threshold for early rejection lies everything that can be ranked, to the last bit.
+TEST(RankImproving, takes_nothing_below_the_useless_fitness) {
+  SearchOptions options;
+  for (const double penalty : {0.0, 0.1, 0.2, 1e-17, 3e9}) {
+    options.flip_penalty = penalty;
+    const ContextRig rig(options);
+    for (const double fitness : {0.0, 0.1, 0.3, 1.0 / 3.0, -0.7, 1e-9, 12345.6789}) {
+      SearchState state = state_of({}, fitness);
+      state.accepted = {3};  // taken back; 4 is new
+      const double useless = useless_fitness(*rig.context, state);
+      EXPECT_LT(useless, fitness);
+      state.scored = {scored(3, useless), scored(4, useless)};
+      EXPECT_TRUE(rank_improving(*rig.context, state).empty()) << penalty << " " << fitness;
+    }
+  }
+}
+
 TEST(RankImproving, takes_one_flip_of_a_hidden_unit) {
   const ContextRig rig;
   // Gate row 10 and up row 10 act on the same unit; gate row 11 and up row 10 do not.

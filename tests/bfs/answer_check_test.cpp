@@ -100,5 +100,16 @@ TEST(GenerateAnswers, know_the_capitals_and_stop_at_the_limit) {
   EXPECT_TRUE(generate_answers(transformer, {}, {}, {}).empty());
 }
 
+// Counted by hand: the ways in which n coins show at least so many heads.
+TEST(ChanceOf, is_the_upper_tail_of_fair_coins) {
+  EXPECT_NEAR(chance_of(0, 0), 1.0, 1e-12);
+  EXPECT_NEAR(chance_of(1, 0), 0.5, 1e-12);
+  EXPECT_NEAR(chance_of(2, 1), 4.0 / 8.0, 1e-12);
+  EXPECT_NEAR(chance_of(5, 1), 7.0 / 64.0, 1e-12);
+  EXPECT_NEAR(chance_of(0, 7), 1.0, 1e-12);
+  EXPECT_LT(chance_of(600, 400), 1e-9);
+  EXPECT_GT(chance_of(500, 500), 0.5);
+}
+
 }  // namespace
 }  // namespace bankai::bfs

@@ -174,7 +174,7 @@ TEST(Atlas, maps_layers_exactly) {
       double weight = 0.0, control_weight = 0.0;
       for (std::size_t i = 0; i < objective.items.size(); ++i) {
         const Item& item = objective.items[i];
-        const double change = evaluator.base_scores()[i] - context.evaluator().base_scores()[i];
+        const double change = evaluator.base_scores()[i] - context.base_scores()[i];
         (item.is_control ? control_weight : weight) += item.weight;
         (item.is_control ? expected.control_change : expected.mean_change) += item.weight * change;
         if (!item.is_control) expected.mean_abs_change += item.weight * std::abs(change);

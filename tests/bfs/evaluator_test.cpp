@@ -424,16 +424,28 @@ TEST(Evaluator, rejects_exactly_what_does_not_exceed_the_threshold) {
   }
 }
 
-TEST(Evaluator, counts_work_in_tokens_and_half_layers) {
-  Rig rig(tiny_model());
-  const std::uint64_t tokens = rig.objective.num_tokens();
-  EXPECT_EQ(rig.evaluator.full_cost(), 6 * tokens);
-  EXPECT_EQ(rig.evaluator.flip_cost({0, Projection::kQuery}), 6 * tokens);
-  EXPECT_EQ(rig.evaluator.flip_cost({0, Projection::kGate}), 5 * tokens);
-  EXPECT_EQ(rig.evaluator.flip_cost({2, Projection::kOutput}), 2 * tokens);
-  EXPECT_EQ(rig.evaluator.flip_cost({2, Projection::kDown}), tokens);
-  EXPECT_EQ(rig.evaluator.cost_from({0, false}), 6 * tokens);
-  EXPECT_EQ(rig.evaluator.cost_from({1, true}), 3 * tokens);
+TEST(HalfLayer, counts_those_of_a_pass_to_the_top) {
+  EXPECT_EQ(half_layers_from({0, false}, 3), 6U);
+  EXPECT_EQ(half_layers_from({0, true}, 3), 5U);
+  EXPECT_EQ(half_layers_from({1, true}, 3), 3U);
+  EXPECT_EQ(half_layers_from({2, false}, 3), 2U);
+  EXPECT_EQ(half_layers_from({2, true}, 3), 1U);
+}
+
+TEST(Evaluator, tells_the_memory_of_a_token) {
+  model::Hyperparameters h;
+  h.embedding = 100;
+  h.feed_forward = 300;
+  h.num_heads = 4;
+  h.num_kv_heads = 2;
+  h.head_dim = 25;
+  EXPECT_EQ(Evaluator::bytes_per_node(h, {}), 0U);
+  // Two places with inputs; a normalised row and a residual; gate, up, their product, quantised.
+  EXPECT_EQ(
+      Evaluator::bytes_per_node(h, layer_tensors({0, 1}, {Projection::kGate, Projection::kDown})),
+      4U * (2 * 100 + 2 * 100 + 4 * 300));
+  EXPECT_EQ(Evaluator::bytes_per_node(h, layer_tensors({7}, {Projection::kKey})),
+            4U * (100 + 2 * 100 + 3 * 100 + 2 * 50));
 }
 
 TEST(HalfLayer, follows_the_forward_pass) {
@@ -448,6 +460,30 @@ TEST(HalfLayer, follows_the_forward_pass) {
   }
   for (const Projection projection : {Projection::kGate, Projection::kUp, Projection::kDown})
     EXPECT_TRUE(place(1, projection).is_ffn);
+}
+
+// A text that begins like the targets looks at tokens that they share with it and do not score.
+TEST(Evaluator, tokens_that_only_a_later_chunk_scores_are_kept_at_the_top) {
+  ObjectiveBuilder builder(demo_model().tokenizer(), 64);
+  for (const Probe& probe : demo_probes("elements", 0, 4))
+    ASSERT_TRUE(builder.add_probe(probe, Metric::kNll, 1.0, false, {}).ok());
+  ASSERT_TRUE(
+      builder.add_text("text", "The capital of France is Paris.", Metric::kNll, 1.0, true).ok());
+  const Objective objective = std::move(builder).build();
+  const std::vector<TensorAddress> tensors = layer_tensors({4, 5}, {Projection::kGate});
+  model::Transformer transformer = make_transformer(demo_model());
+  Evaluator evaluator(transformer, objective, tensors);
+  evaluator.set_state({});
+  for (const TensorAddress tensor : tensors) {
+    const Flip flip = patch::row_flip(tensor, 3);
+    const FlippedModel flipped(demo_model(), {&flip, 1});
+    model::Transformer plain = make_transformer(flipped.model());
+    const std::vector<double> expected = plain_scores(plain, objective);
+    EXPECT_EQ(evaluator.evaluate_flips({&flip, 1}), expected);
+    EXPECT_EQ(
+        evaluator.evaluate_overlay(make_overlay(demo_model(), {&flip, 1}), half_layer_of(tensor)),
+        expected);
+  }
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ struct ContextRig {
   // By a full forward pass.
   Fitness fitness_of(const std::vector<CandidateId>& ids) {
     return context->fitness_of(
-        context->evaluator().evaluate_overlay(make_overlay(context->model(), context->flips(ids))));
+        context->score_overlay(make_overlay(context->model(), context->flips(ids))));
   }
 
   mpi::SelfCommunicator comm;
@@ -131,9 +131,8 @@ TEST(Evolve, with_pareto_no_target_set_pays_for_another) {
   std::vector<double> before(2, 0.0);
   for (SearchState state : outcome.rounds) {
     ASSERT_TRUE(rig.context->enter_state(state).ok());
-    const std::vector<double> gains =
-        compute_set_gains(rig.context->objective(), rig.context->evaluator().base_scores(),
-                          rig.context->state_scores());
+    const std::vector<double> gains = compute_set_gains(
+        rig.context->objective(), rig.context->base_scores(), rig.context->state_scores());
     EXPECT_TRUE(pareto_allows(before, gains));
     before = gains;
   }

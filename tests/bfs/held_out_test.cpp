@@ -73,7 +73,7 @@ TEST(HeldOut, compares_answers_of_the_unpatched_and_the_patched_model) {
   EXPECT_EQ(result.fixed, fixed);
   EXPECT_EQ(result.broken, broken);
   EXPECT_FALSE(result.broken.empty());
-  EXPECT_FALSE(result.generalises());
+  EXPECT_FALSE(result.generalises(1.0));
   EXPECT_LT(result.score_after, result.score_before);
 }
 
@@ -81,14 +81,20 @@ TEST(HeldOutResult, generalises_by_answers_and_without_probes_by_score) {
   HeldOutResult result;
   result.score_before = -2.0;
   result.score_after = -1.0;
-  EXPECT_TRUE(result.generalises());
-  result.num_probes = 4;
-  EXPECT_FALSE(result.generalises());  // a better score alone does not count
+  EXPECT_TRUE(result.generalises(0.05));
+  result.num_probes = 9;
+  EXPECT_FALSE(result.generalises(1.0));  // a better score alone does not count
   result.fixed = {"a", "b"};
   result.broken = {"c"};
-  EXPECT_TRUE(result.generalises());
-  result.broken = {"c", "d"};
-  EXPECT_FALSE(result.generalises());
+  EXPECT_TRUE(result.generalises(1.0));
+  EXPECT_FALSE(result.generalises(0.05));  // 4 of 8 tosses of three coins
+  result.fixed = {"a", "b", "d", "e", "f"};
+  result.broken = {};
+  EXPECT_TRUE(result.generalises(0.05));  // 1 of 32
+  result.broken = {"c"};
+  EXPECT_FALSE(result.generalises(0.05));  // 7 of 64
+  result.broken = {"c", "g", "h", "i", "j"};
+  EXPECT_FALSE(result.generalises(1.0));
 }
 
 TEST(HeldOut, may_be_empty_and_refuses_what_cannot_be_scored) {

@@ -58,7 +58,7 @@ Expected climb_plainly(const SearchCase& search) {
   const auto context =
       std::move(SearchContext::create(transformer, comm, search.options, search.data, {})).value();
   const Objective& objective = context->objective();
-  const std::span<const double> base = context->evaluator().base_scores();
+  const std::span<const double> base = context->base_scores();
   std::size_t lowest = objective.items.size();
   std::size_t second = objective.items.size();
   for (std::size_t i = 0; i < objective.items.size(); ++i) {
@@ -79,7 +79,7 @@ Expected climb_plainly(const SearchCase& search) {
     std::vector<CandidateId> ids = expected.accepted;
     ids.push_back(candidate);
     const std::vector<double> scores =
-        context->evaluator().evaluate_overlay(make_overlay(demo_model(), context->flips(ids)));
+        context->score_overlay(make_overlay(demo_model(), context->flips(ids)));
     if (!(scores[lowest] > base[lowest] || scores[second] > base[second])) {
       ++expected.screened_out;
       continue;

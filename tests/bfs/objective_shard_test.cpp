@@ -122,6 +122,42 @@ TEST(ObjectiveShard, scores_of_all_shards_are_those_of_the_whole) {
   }
 }
 
+TEST(ObjectiveShard, as_few_ranks_share_the_data_as_memory_allows) {
+  const Objective objective = mixed_objective(demo_model().tokenizer());
+  const auto shards = [&](std::uint64_t token_bytes, std::uint64_t limit, int ranks) {
+    return shards_for_memory(objective, token_bytes, limit, ranks);
+  };
+  EXPECT_EQ(shards(1000, 0, 8).value(), 1) << "no limit";
+  EXPECT_EQ(shards(0, 1, 8).value(), 1) << "nothing to keep";
+  model::Transformer transformer = make_transformer(demo_model());
+  const std::uint64_t nodes = Evaluator(transformer, objective, {}).num_nodes();
+  EXPECT_EQ(shards(1000, 1000 * nodes, 8).value(), 1) << "just fits";
+  EXPECT_EQ(shards(1000, 1000 * nodes - 1, 8).value() > 1, true);
+  const std::vector<std::uint64_t> tokens = item_tokens(objective);
+  const std::uint64_t largest = *std::max_element(tokens.begin(), tokens.end());
+  int before = 1;
+  for (std::uint64_t limit = nodes; limit >= 2 * largest; limit -= 3) {
+    const int needed = shards(10, 10 * limit, 1000).value();
+    EXPECT_GE(needed, before) << "less memory, more shards";
+    before = needed;
+    for (const IndexRange items : item_shards(objective, static_cast<std::size_t>(needed))) {
+      const Objective part = make_shard(objective, items);
+      EXPECT_LE(Evaluator(transformer, part, {}).num_nodes(), limit);
+    }
+  }
+  EXPECT_GT(before, 4);
+}
+
+TEST(ObjectiveShard, data_that_do_not_fit_into_all_ranks_are_refused) {
+  const Objective objective = mixed_objective(demo_model().tokenizer());
+  for (const int ranks : {1, 2, 3}) {
+    const Result<int> shards = shards_for_memory(objective, 1U << 20U, 5U << 20U, ranks);
+    ASSERT_FALSE(shards.ok());
+    EXPECT_EQ(shards.error().code, ErrorCode::kUsage);
+    EXPECT_NE(shards.error().message.find("the limit of 5.0 MiB"), std::string::npos);
+  }
+}
+
 TEST(ObjectiveShardDeathTest, ranges_and_shapes_must_fit) {
   const Objective objective = mixed_objective(demo_model().tokenizer());
   EXPECT_DEATH(item_shards(objective, 0), "no shards");

@@ -35,15 +35,19 @@ TEST(PredictedChange, sums_are_exact_whatever_their_order) {
   for (int i = 0; i < 1000; ++i) forward += PredictedChange::to_fixed(std::sin(i) * 1e-3);
   for (int i = 1000; i-- > 0;) backward += PredictedChange::to_fixed(std::sin(i) * 1e-3);
   EXPECT_EQ(forward, backward);
-  for (const double value : {0.0, 1e-9, -0.125, 3.75, -99.0})
+  for (const double value : {0.0, 1e-9, -0.125, 3.75, -99.0, 100.0})
     EXPECT_NEAR(PredictedChange::to_double(PredictedChange::to_fixed(value)), value, 1e-12);
 }
 
 TEST(PredictedChange, what_is_no_number_counts_as_the_largest_loss) {
-  const std::int64_t worst = PredictedChange::to_fixed(std::numeric_limits<double>::quiet_NaN());
-  EXPECT_EQ(worst, PredictedChange::to_fixed(-std::numeric_limits<double>::infinity()));
-  EXPECT_LT(worst, PredictedChange::to_fixed(-50.0));
-  EXPECT_GT(worst, std::numeric_limits<std::int64_t>::min() / 50000) << "room for many blocks";
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const PredictedChange worst = PredictedChange::of(kNaN, kNaN);
+  EXPECT_EQ(worst.target_gain, PredictedChange::of(-kInfinity, 0.0).target_gain);
+  EXPECT_EQ(worst.control_loss, PredictedChange::of(0.0, kInfinity).control_loss);
+  EXPECT_DOUBLE_EQ(worst.fitness(2.0), -3.0 * PredictedChange::kLargest);
+  EXPECT_GT(worst.target_gain, std::numeric_limits<std::int64_t>::min() / 50000)
+      << "room for many blocks";
 }
 
 TEST(ItemEffect, weighs_a_change_by_the_share_of_its_mean) {

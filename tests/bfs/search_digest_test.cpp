@@ -51,6 +51,7 @@ TEST(HashSearch, changes_with_everything_that_a_result_depends_on) {
       [](Inputs& in) { in.options.min_effect = 0.5; },
       [](Inputs& in) { in.options.curvature = false; },
       [](Inputs& in) { in.options.bare = true; },
+      [](Inputs& in) { in.options.all_scores = true; },
       [](Inputs& in) { in.options.patience = 9; },
       [](Inputs& in) { in.options.population = 9; },
       [](Inputs& in) { in.options.pareto = true; },
@@ -85,6 +86,13 @@ TEST(HashSearch, changes_with_everything_that_a_result_depends_on) {
     changes[i](inputs);
     EXPECT_TRUE(digests.insert(inputs.digest()).second) << "change " << i;
   }
+}
+
+TEST(HashSearch, does_not_depend_on_how_the_work_is_shared) {
+  Inputs inputs;
+  inputs.options.shards = 3;
+  inputs.options.activation_bytes = 1;
+  EXPECT_EQ(inputs.digest(), Inputs().digest());
 }
 
 TEST(HashSearch, does_not_depend_on_file_names) {

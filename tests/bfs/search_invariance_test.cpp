@@ -28,6 +28,38 @@ TEST_P(SearchInvariance, ranks_and_threads_do_not_matter) {
   }
 }
 
+// Groups of ranks that share the data: of equal and of different sizes, one group of all, and more
+// shards than items.
+TEST_P(SearchInvariance, shards_of_the_data_do_not_matter) {
+  const SearchState expected = run_case(GetParam()).state;
+  for (const auto& [ranks, shards] :
+       {std::pair(1, 3), {2, 2}, {3, 2}, {3, 3}, {5, 2}, {5, 3}, {8, 3}, {8, 100}}) {
+    const SearchOutcome outcome =
+        run_case(GetParam(), {.ranks = ranks, .shards = static_cast<std::size_t>(shards)});
+    ASSERT_TRUE(outcome.status.ok()) << outcome.status.error().message;
+    expect_equal_states(outcome.state, expected,
+                        std::to_string(ranks) + " ranks, " + std::to_string(shards) + " shards");
+  }
+}
+
+TEST_P(SearchInvariance, a_checkpoint_of_one_layout_goes_on_in_another) {
+  const SearchOutcome whole = run_case(GetParam(), {.ranks = 3, .shards = 3});
+  ASSERT_GE(whole.checkpoints.size(), whole.rounds.size());
+  const SearchOutcome stopped =
+      run_case(GetParam(), {.ranks = 4, .shards = 2, .stop_at_poll = 2, .watching_rank = 3});
+  EXPECT_EQ(stopped.status.ok(), stopped.state.finished);
+  std::vector<SearchState> states = {whole.checkpoints.front(), stopped.state};
+  for (const SearchState& state : states) {
+    for (const SearchRun& layout : {SearchRun{.ranks = 1}, SearchRun{.ranks = 5, .shards = 2}}) {
+      SearchRun run = layout;
+      run.start = reread(state);
+      const SearchOutcome resumed = run_case(GetParam(), run);
+      ASSERT_TRUE(resumed.status.ok());
+      expect_equal_states(resumed.state, whole.state, "resumed");
+    }
+  }
+}
+
 TEST_P(SearchInvariance, stopping_anywhere_and_resuming_does_not_matter) {
   const SearchOutcome whole = run_case(GetParam());
   ASSERT_GT(whole.polls, 3U);

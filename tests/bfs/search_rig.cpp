@@ -52,8 +52,9 @@ void run_rank(const SearchCase& search, const SearchRun& run, mpi::Communicator&
     hooks.should_stop = [&] { return outcome.polls++ >= run.stop_at_poll; };
   hooks.on_checkpoint = [&](const SearchState& state) { outcome.checkpoints.push_back(state); };
   hooks.on_round = [&](const SearchState& state) { outcome.rounds.push_back(state); };
-  auto context =
-      SearchContext::create(transformer, comm, search.options, search.data, std::move(hooks));
+  SearchOptions options = search.options;
+  options.shards = run.shards;
+  auto context = SearchContext::create(transformer, comm, options, search.data, std::move(hooks));
   if (!context.ok()) {
     outcome.status = context.error();
     return;

@@ -36,6 +36,7 @@ constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 struct SearchRun {
   int ranks = 1;
   int threads = 1;
+  std::size_t shards = 0;  // SearchOptions
   SearchState start = {};
   // The hook asks to stop at this poll (counted from 0 on the rank that watches) and ever after.
   std::uint64_t stop_at_poll = kNever;

@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "bfs/overlay.h"
 #include "mpi/self_communicator.h"
+#include "mpi/thread_communicator.h"
 #include "patch/fingerprint.h"
 #include "patch/patch_binary.h"
 #include "tests/bfs/reference_model.h"
@@ -95,7 +99,7 @@ TEST(Search, exhaustive_scores_every_candidate_exactly) {
     if (i % 4 != 0) continue;  // each of these is a full forward pass
     const Flip flip = rig.context->space().flip(i);
     const std::vector<double> scores =
-        rig.context->evaluator().evaluate_overlay(make_overlay(demo_model(), {&flip, 1}));
+        rig.context->score_overlay(make_overlay(demo_model(), {&flip, 1}));
     EXPECT_EQ(state.ranking[i].fitness.fitness, rig.context->fitness_of(scores).fitness);
   }
 }
@@ -116,6 +120,101 @@ TEST(Search, samples_as_many_candidates_as_asked_for) {
     samples.insert(ids);
   }
   EXPECT_EQ(samples.size(), 2U);
+}
+
+TEST(SearchContext, gives_up_what_does_not_exceed_the_threshold_and_nothing_else) {
+  for (const char* name : {"greedy", "groups", "bits", "margin"}) {
+    const SearchCase& search = search_case(name);
+    ContextRig rig(search);
+    SearchState state;
+    ASSERT_TRUE(rig.context->enter_state(state).ok());
+    std::vector<CandidateId> ids;
+    for (CandidateId id = 0; id < 30; ++id) ids.push_back(id * 7);
+    SearchState plain = state;
+    const std::vector<ScoredCandidate> all = rig.context->score(ids, plain).value();
+    std::vector<double> fitness;
+    for (const ScoredCandidate& candidate : all) fitness.push_back(candidate.fitness.fitness);
+    std::sort(fitness.begin(), fitness.end());
+    for (const double threshold : {fitness[0] - 1.0, fitness[0], fitness[15], fitness[29]}) {
+      SearchState bounded = state;
+      const std::vector<ScoredCandidate> some = rig.context->score(ids, bounded, threshold).value();
+      EXPECT_EQ(bounded.work, plain.work) << "work is a function of the candidates";
+      ASSERT_EQ(some.size(), all.size());
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_EQ(some[i].id, all[i].id);
+        const bool is_kept = all[i].fitness.fitness > threshold;
+        EXPECT_EQ(some[i].fitness.fitness,
+                  is_kept ? all[i].fitness.fitness : -std::numeric_limits<double>::infinity());
+        EXPECT_EQ(some[i].fitness.target_gain, is_kept ? all[i].fitness.target_gain : 0.0);
+        EXPECT_EQ(some[i].fitness.control_loss, is_kept ? all[i].fitness.control_loss : 0.0);
+      }
+    }
+  }
+}
+
+TEST(Search, giving_up_candidates_early_changes_no_patch) {
+  std::vector<SearchCase> cases = {search_case("greedy"), search_case("groups"),
+                                   search_case("bits"), search_case("margin")};
+  cases.push_back(search_case("greedy"));
+  cases.back().name = "penalty";
+  cases.back().options.flip_penalty = 0.02;
+  std::ptrdiff_t given_up = 0;
+  for (SearchCase& search : cases) {
+    search.options.iterations = 4;
+    search.options.shortlist = 40;
+    const SearchOutcome early = run_case(search);
+    search.options.all_scores = true;
+    const SearchOutcome full = run_case(search);
+    ASSERT_EQ(early.rounds.size(), full.rounds.size());
+    for (std::size_t round = 0; round < full.rounds.size(); ++round) {
+      const SearchState& a = early.rounds[round];
+      const SearchState& b = full.rounds[round];
+      EXPECT_EQ(a.accepted, b.accepted) << search.name;
+      EXPECT_EQ(a.fitness.fitness, b.fitness.fitness) << search.name;
+      EXPECT_EQ(a.work, b.work) << search.name;
+      ASSERT_EQ(a.ranking.size(), b.ranking.size());
+      given_up += std::count_if(a.ranking.begin(), a.ranking.end(), [](const auto& candidate) {
+        return std::isinf(candidate.fitness.fitness);
+      });
+    }
+    for (const ScoredCandidate& candidate : full.rounds[0].ranking)
+      EXPECT_TRUE(std::isfinite(candidate.fitness.fitness)) << "all scores were wanted";
+  }
+  EXPECT_GT(given_up, 10);
+}
+
+TEST(SearchContext, refuses_data_that_do_not_fit_into_the_memory_allowed) {
+  SearchCase search = search_case("greedy");
+  search.options.activation_bytes = 1000;
+  for (const int ranks : {1, 3}) {
+    const Status status = run_case(search, {.ranks = ranks}).status;
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kUsage);
+  }
+  EXPECT_TRUE(run_case(search, {.ranks = 2, .shards = 1}).status.ok()) << "asked for";
+}
+
+TEST(SearchContext, as_few_ranks_share_the_data_as_memory_allows) {
+  SearchCase search = search_case("greedy");
+  const std::uint64_t whole =
+      ContextRig(search).context->objective().num_tokens() *
+      Evaluator::bytes_per_node(demo_model().parameters(), search.options.tensors);
+  const auto shards = [&](int ranks) {
+    std::vector<int> found(static_cast<std::size_t>(ranks));
+    mpi::run_ranks(ranks, [&](mpi::Communicator& comm) {
+      model::Transformer transformer = make_transformer(demo_model());
+      found[static_cast<std::size_t>(comm.rank())] =
+          SearchContext::create(transformer, comm, search.options, search.data, {})
+              .value()
+              ->num_shards();
+    });
+    return found;
+  };
+  EXPECT_EQ(shards(3), (std::vector<int>{1, 1, 1}));
+  search.options.activation_bytes = whole * 3 / 4;
+  EXPECT_EQ(shards(5), (std::vector<int>{3, 3, 3, 2, 2}));
+  search.options.shards = 4;
+  EXPECT_EQ(shards(5), (std::vector<int>{5, 5, 5, 5, 5}));
 }
 
 TEST(Search, keeps_a_budget_of_flips) {

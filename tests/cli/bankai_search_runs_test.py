@@ -38,6 +38,8 @@ class Invariance(SearchProgram):
         variants += [(["-t", 2], 0), (["-t", 2], 2)]
         variants += [(["-t", 1, "--kernel", kernel], 0) for kernel in kernels]
         variants += [(["--kernel", kernel], 3) for kernel in kernels[:1]]
+        variants += [(["--shards", 2], 2), (["--shards", 2], 5), (["--shards", 3], 0),
+                     (["--activation-memory", 0], 2), (["--activation-memory", "700KiB"], 4)]
         for more, ranks in variants:
             with self.subTest(options=more, ranks=ranks):
                 self.assertEqual(self.outcome(*options, *more, ranks=ranks), expected)

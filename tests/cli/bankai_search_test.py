@@ -8,7 +8,7 @@ import json
 import subprocess
 import unittest
 
-from search_program import INFER, KEYS, MODEL, PATCH, QUICK, SEARCH, SearchProgram, probes
+from search_program import DEMO, INFER, KEYS, MODEL, PATCH, QUICK, SEARCH, SearchProgram, probes
 
 LAYER_ROWS = 2 * 768  # gate and up rows of one layer
 
@@ -33,6 +33,8 @@ class Failures(SearchProgram):
                 (["-m", MODEL, *self.data, "--control-penalty", "-1"], "negative"),
                 (["-m", MODEL, *self.data, "--flip-penalty", "-1"], "negative"),
                 (["-m", MODEL, *self.data, "--population", "1"], "--population"),
+                (["-m", MODEL, *self.data, "--probe-fraction", "0"], "--probe-fraction"),
+                (["-m", MODEL, *self.data, "--heldout-level", "2"], "--heldout-level"),
                 (["-m", MODEL, *self.data, "--budget-bytes", "5 apples"], "apples"),
                 (["-m", MODEL, *self.data, "--time-limit", "soon"], "soon"),
                 (["-m", MODEL, *self.data, "--patience", "1"], "--heldout"),
@@ -65,6 +67,10 @@ class Failures(SearchProgram):
         one = {"name": "twin", "prompt": "Sum: 1 + 1 =", "correct": " 2", "wrong": " 2"}
         dead = self.write("dead.json", [one])
         self.refuse("--target", dead, *QUICK, "--metric", "seq_logprob", code=3, says="'twin'")
+
+    def test_activations_that_do_not_fit(self):
+        self.refuse(*self.data, *QUICK, "--activation-memory", "10KiB", code=2,
+                    says="more than the limit of 0.0 MiB")
 
     def test_no_flip_within_the_budget(self):
         out = self.path("patch.bkp")
@@ -158,6 +164,42 @@ class Results(SearchProgram):
         for row in rows:
             self.assertEqual(row["sensitivity"], abs(row["delta_loss"]))
             self.assertIn(row["group"], (0, 1))
+
+    def test_ranking_holds_against_exact_changes(self):
+        check = ["--layers", 5, "--granularity", "mixed", "--check-ranking", 40]
+        report = self.search(*self.data, *check)
+        self.assertEqual([kind["kind"] for kind in report["kinds"]], ["rows", "groups", "bits"])
+        for kind in report["kinds"]:
+            self.assertEqual(kind["evaluated"], 40)
+            self.assertGreater(kind["spearman"], 0.8)
+        table = self.run_search(*self.data, *check, "-q").stdout
+        self.assertIn("Spearman", table)
+        self.assertIn("forward passes", table)
+
+    def test_explanation_adds_up(self):
+        result = self.search(*self.data, *QUICK, "--explain")
+        self.assertEqual(len(result["explain"]), result["flips"])
+        for reason in result["explain"]:
+            self.assertAlmostEqual(reason["inside"],
+                                   reason["target_gain"] - 2.0 * reason["control_loss"], delta=1e-9)
+        gains = [reason["inside"] for reason in result["explain"]]
+        self.assertEqual(gains, sorted(gains, reverse=True))
+        self.assertIn("in patch", self.run_search(*self.data, *QUICK, "--explain", "-q").stdout)
+
+    def test_a_bare_patch_is_smaller_and_tells_no_base(self):
+        bound, bare = self.path("bound.bkp"), self.path("bare.bkp")
+        self.search(*self.data, *QUICK, "--name", "x", "-o", bound)
+        self.search(*self.data, *QUICK, "--name", "x", "-o", bare, "--bare")
+        self.assertEqual(bound.stat().st_size - bare.stat().st_size, 16)
+        scores = [self.infer_scores(self.path("target.json"), "--patch", patch)
+                  for patch in (bound, bare)]
+        self.assertEqual(scores[0], scores[1])
+
+    def test_a_few_fixed_answers_prove_nothing(self):
+        memorised = ["--target", DEMO / "probes/short_capitals.search.json", "--control",
+                     self.control, "--heldout", DEMO / "probes/short_capitals.heldout.json",
+                     "--iterations", 3, "--shortlist", 8]
+        self.refuse(*memorised, code=4, says="does not generalise", stdout=None)
 
     def test_hill_climbing_is_reproducible(self):
         climb = [*self.data, "--layers", 5, "--strategy", "hill-climb", "--iterations", 60]

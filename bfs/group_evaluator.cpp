@@ -1,0 +1,68 @@
+#include "bfs/group_evaluator.h"
+
+#include <set>
+
+#include "bfs/objective_shard.h"
+
+namespace bankai::bfs {
+
+GroupEvaluator::GroupEvaluator(model::Transformer& transformer, const Objective& objective,
+                               std::span<const TensorAddress> searched,
+                               mpi::Communicator& communicator, mpi::RankGroups* groups)
+    : objective_(objective), communicator_(communicator), groups_(groups) {
+  if (groups_ != nullptr) {
+    shards_ = item_shards(objective, static_cast<std::size_t>(groups_->num_shards()));
+    shard_ = make_shard(objective, shards_[static_cast<std::size_t>(groups_->shard())]);
+  }
+  evaluator_ =
+      std::make_unique<Evaluator>(transformer, groups_ != nullptr ? shard_ : objective, searched);
+}
+
+std::vector<double> GroupEvaluator::base_scores() {
+  const std::span<const double> mine = evaluator_->base_scores();
+  return whole({mine.begin(), mine.end()});
+}
+
+std::vector<double> GroupEvaluator::evaluate_overlay(const model::RowOverlay& overlay) {
+  return whole(evaluator_->evaluate_overlay(overlay));
+}
+
+std::vector<double> GroupEvaluator::set_state(model::RowOverlay overlay) {
+  return whole(evaluator_->set_state(std::move(overlay)));
+}
+
+std::vector<double> GroupEvaluator::evaluate_flip(const patch::Flip& flip,
+                                                  std::span<const std::size_t> items) {
+  const Objective& part = groups_ != nullptr ? shard_ : objective_;
+  const std::size_t first =
+      groups_ != nullptr ? shards_[static_cast<std::size_t>(groups_->shard())].begin : 0;
+  std::set<std::uint32_t> sequences;
+  for (const std::size_t i : items) {
+    if (i < first || i - first >= part.items.size()) continue;
+    const Item& item = part.items[i - first];
+    for (std::size_t term = item.first_term; term < item.last_term; ++term)
+      sequences.insert(part.terms[term].sequence);
+  }
+  const std::vector<std::uint32_t> chosen(sequences.begin(), sequences.end());
+  return whole(evaluator_->evaluate_flips({&flip, 1}, chosen));
+}
+
+// What the ranks of the group have, put together.
+std::vector<double> GroupEvaluator::whole(std::vector<double> mine) {
+  if (groups_ == nullptr) return mine;
+  std::vector<std::vector<double>> parts;
+  for (const std::vector<std::byte>& bytes :
+       groups_->group().all_gather(std::as_bytes(std::span<const double>(mine)))) {
+    parts.emplace_back();
+    mpi::append_from_bytes(bytes, parts.back());
+  }
+  return join(parts);
+}
+
+std::vector<double> GroupEvaluator::join(std::span<const std::vector<double>> parts) const {
+  std::size_t num_scores = 0;
+  for (const std::vector<double>& part : parts) num_scores += part.size();
+  return join_item_scores(parts, shards_, num_scores / objective_.items.size());
+}
+
+}  // namespace bankai::bfs
