@@ -13,10 +13,6 @@ namespace {
 // shared, few enough that their scores over a long context stay in the second-level cache.
 constexpr std::size_t kQueriesTogether = 24;
 
-std::size_t round_up_to_key_block(std::size_t positions) {
-  return (positions + kernels::kKeyBlock - 1) / kernels::kKeyBlock * kernels::kKeyBlock;
-}
-
 }  // namespace
 
 // Looks up, for every token of the block, its position and where its segment's keys and values lie.

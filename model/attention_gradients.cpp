@@ -4,16 +4,13 @@
 #include <cmath>
 #include <cstring>
 
+#include "model/kv_cache.h"
 #include "model/parallel.h"
 
 namespace bankai::model {
 namespace {
 
 constexpr std::size_t kQueriesTogether = 24;
-
-std::size_t round_up_to_key_block(std::size_t positions) {
-  return (positions + kernels::kKeyBlock - 1) / kernels::kKeyBlock * kernels::kKeyBlock;
-}
 
 // One segment and one head of keys and values at a time. Rows of the arrays: those of the segment.
 class HeadGradients {

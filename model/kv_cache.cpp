@@ -20,9 +20,9 @@ void write_elements(const T* key, const T* value, std::size_t head_dim, std::siz
 }  // namespace
 
 void KvRows::resize(std::size_t count) {
-  const std::size_t blocks = (count + kKeyBlock - 1) / kKeyBlock;
+  const std::size_t rows = round_up_to_key_block(count);
   for (Head& head : heads_) {
-    head.keys.resize(blocks * kKeyBlock * row_bytes());
+    head.keys.resize(rows * row_bytes());
     head.values.resize(count * row_bytes());
   }
 }
@@ -46,9 +46,9 @@ void KvRows::copy_prefix(std::size_t head, std::size_t from_position, std::size_
                          std::size_t count) {
   std::uint8_t* keys = heads_[head].keys.data();
   std::uint8_t* values = heads_[head].values.data();
-  const std::size_t blocks = (count + kKeyBlock - 1) / kKeyBlock;
+  const std::size_t rows = round_up_to_key_block(count);
   std::memcpy(keys + to_position * row_bytes(), keys + from_position * row_bytes(),
-              blocks * kKeyBlock * row_bytes());
+              rows * row_bytes());
   std::memcpy(values + to_position * row_bytes(), values + from_position * row_bytes(),
               count * row_bytes());
 }

@@ -12,6 +12,11 @@ namespace bankai::model {
 
 using kernels::KvType;
 
+// Keys are kept in blocks of kernels::kKeyBlock positions: room for so many.
+constexpr std::size_t round_up_to_key_block(std::size_t positions) {
+  return (positions + kernels::kKeyBlock - 1) / kernels::kKeyBlock * kernels::kKeyBlock;
+}
+
 constexpr std::size_t kv_element_bytes(KvType type) { return type == KvType::kF16 ? 2 : 4; }
 
 // The keys and values of one layer: for each head (positions, head_dim) of either, so that reading
