@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "bfs/flippable.h"
+
 namespace bankai::bfs {
 
 AtlasTally::AtlasTally(TensorAddress tensor, patch::FlipKind kind, std::uint64_t rows,
@@ -121,16 +123,13 @@ AtlasSink::AtlasSink(const CandidateSpace& space, const model::Model& model,
                                  patch::FlipKind::kBit};
   for (std::size_t tensor = 0; tensor < space.tensors().size(); ++tensor) {
     const TensorAddress address = space.tensors()[tensor];
-    const BitMatrixView matrix = *model.bit_matrix(address);
-    tensors_.push_back({address,
-                        static_cast<std::uint32_t>(matrix.rows()),
-                        static_cast<std::uint32_t>(matrix.cols()),
-                        {}});
+    const patch::TensorShape shape = *flippable_shape(model, address);
+    tensors_.push_back({address, shape.rows, shape.cols, {}});
     for (const patch::FlipKind kind : kKinds) {
       const std::uint64_t per_row = space.count_per_row(tensor, kind);
       if (per_row > 0)
         parts_.push_back({tensor, space.first(tensor, kind),
-                          AtlasTally(address, kind, matrix.rows(), per_row, control_penalty)});
+                          AtlasTally(address, kind, shape.rows, per_row, control_penalty)});
     }
   }
 }

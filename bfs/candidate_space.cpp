@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "bfs/flippable.h"
+
 namespace bankai::bfs {
 namespace {
 
@@ -11,7 +13,7 @@ using patch::FlipKind;
 
 constexpr std::array<std::string_view, 4> kGranularityNames = {"row", "group", "bit", "mixed"};
 
-bool has_kind(Granularity granularity, FlipKind kind, const BitMatrixView& matrix) {
+bool has_kind(Granularity granularity, FlipKind kind, const patch::TensorShape& matrix) {
   switch (granularity) {
     case Granularity::kRow: return kind == FlipKind::kRow;
     case Granularity::kGroup: return kind == FlipKind::kGroup;
@@ -21,11 +23,13 @@ bool has_kind(Granularity granularity, FlipKind kind, const BitMatrixView& matri
   return false;
 }
 
-std::uint64_t flips_per_row(const BitMatrixView& matrix, FlipKind kind) {
+std::uint64_t flips_per_row(const patch::TensorShape& matrix, FlipKind kind) {
   switch (kind) {
     case FlipKind::kRow: return 1;
     case FlipKind::kGroup: return matrix.groups_per_row();
-    case FlipKind::kBit: return matrix.cols();
+    case FlipKind::kBit:
+    case FlipKind::kStepUp:
+    case FlipKind::kStepDown: return matrix.cols;
   }
   return 1;
 }
@@ -47,12 +51,13 @@ CandidateSpace::CandidateSpace(const model::Model& model, std::span<const Tensor
     : tensors_(tensors.begin(), tensors.end()), first_{0}, granularity_(granularity) {
   std::sort(tensors_.begin(), tensors_.end());
   for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
-    const std::optional<BitMatrixView> matrix = model.bit_matrix(tensors_[tensor]);
-    BANKAI_CHECK(matrix.has_value(), "a searched tensor without one-bit weights");
+    const std::optional<patch::TensorShape> matrix = flippable_shape(model, tensors_[tensor]);
+    BANKAI_CHECK(matrix.has_value(), "a searched tensor without weights to flip");
     CandidateId next = first_.back();
     for (const FlipKind kind : {FlipKind::kRow, FlipKind::kGroup, FlipKind::kBit}) {
-      if (!has_kind(granularity, kind, *matrix)) continue;
-      blocks_.push_back({tensor, kind, matrix->rows(), flips_per_row(*matrix, kind), next});
+      const bool exists = kind != FlipKind::kBit || model.bit_matrix(tensors_[tensor]).has_value();
+      if (!exists || !has_kind(granularity, kind, *matrix)) continue;
+      blocks_.push_back({tensor, kind, matrix->rows, flips_per_row(*matrix, kind), next});
       next += blocks_.back().count();
     }
     first_.push_back(next);

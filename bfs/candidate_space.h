@@ -16,7 +16,7 @@
 namespace bankai::bfs {
 
 // kMixed: rows, groups and bits together, without the groups of rows that have one group only:
-// those are the rows themselves.
+// those are the rows themselves. Ternary matrices have no bits.
 enum class Granularity { kRow, kGroup, kBit, kMixed };
 
 std::string_view granularity_name(Granularity granularity);
@@ -27,7 +27,7 @@ using CandidateId = std::uint64_t;
 
 class CandidateSpace {
  public:
-  // REQUIRES: every address names a Q1_0 matrix inside a layer of the model.
+  // REQUIRES: every address names a 1-bit or ternary matrix inside a layer of the model.
   CandidateSpace(const model::Model& model, std::span<const TensorAddress> tensors,
                  Granularity granularity);
 

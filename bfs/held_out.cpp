@@ -4,9 +4,9 @@
 
 namespace bankai::bfs {
 
-Result<HeldOut> HeldOut::create(model::Transformer& transformer,
+Result<HeldOut> HeldOut::create(model::Transformer& transformer, mpi::Communicator& communicator,
                                 const std::vector<WeightedData>& data, std::size_t text_context) {
-  HeldOut held_out(transformer);
+  HeldOut held_out(transformer, communicator);
   ObjectiveBuilder builder(transformer.model().tokenizer(), text_context);
   for (const WeightedData& source : data) {
     for (const Probe& probe : source.data.probes) {
@@ -18,24 +18,45 @@ Result<HeldOut> HeldOut::create(model::Transformer& transformer,
           builder.add_text(source.data.path, text, Metric::kNll, source.weight, false));
   }
   held_out.objective_ = std::make_unique<Objective>(std::move(builder).build());
-  held_out.evaluator_ = std::make_unique<Evaluator>(transformer, *held_out.objective_,
-                                                    std::span<const TensorAddress>());
+  const int ranks = communicator.size();
+  if (ranks > 1)
+    held_out.groups_ =
+        std::make_unique<mpi::RankGroups>(communicator, mpi::GroupLayout(ranks, ranks));
+  held_out.evaluator_ = std::make_unique<GroupEvaluator>(transformer, *held_out.objective_,
+                                                         std::span<const TensorAddress>(),
+                                                         communicator, held_out.groups_.get());
+  held_out.base_score_ =
+      mean_score(*held_out.objective_, held_out.evaluator_->base_scores(), false);
   return held_out;
 }
 
 double HeldOut::gain(const model::RowOverlay& overlay) {
-  return mean_score(*objective_, evaluator_->evaluate_overlay(overlay), false) -
-         mean_score(*objective_, evaluator_->base_scores(), false);
+  return mean_score(*objective_, evaluator_->evaluate_overlay(overlay), false) - base_score_;
+}
+
+// Whether each probe is answered right; each rank generates the answers to some.
+std::vector<Answer> HeldOut::answers(const model::Replacements& replacements,
+                                     const AnswerOptions& options) {
+  const IndexRange mine = part_of(probes_.size(), static_cast<std::size_t>(communicator_->size()),
+                                  static_cast<std::size_t>(communicator_->rank()));
+  std::vector<std::byte> correct;
+  for (const Answer& answer :
+       generate_answers(*transformer_, replacements,
+                        std::span(probes_).subspan(mine.begin, mine.size()), options))
+    correct.push_back(answer.correct ? std::byte{1} : std::byte{0});
+  std::vector<Answer> all;
+  for (const std::vector<std::byte>& part : communicator_->all_gather(correct))
+    for (const std::byte one : part) all.push_back({"", one != std::byte{0}});
+  return all;
 }
 
 HeldOutResult HeldOut::compare(const model::RowOverlay& overlay, const AnswerOptions& options) {
   HeldOutResult result;
-  result.score_before = mean_score(*objective_, evaluator_->base_scores(), false);
+  result.score_before = base_score_;
   result.score_after = result.score_before + gain(overlay);
   result.num_probes = probes_.size();
-  const std::vector<Answer> before = generate_answers(*transformer_, {}, probes_, options);
-  const std::vector<Answer> after =
-      generate_answers(*transformer_, {&overlay, {}}, probes_, options);
+  const std::vector<Answer> before = answers({}, options);
+  const std::vector<Answer> after = answers({&overlay, {}}, options);
   result.correct_before = count_correct(before);
   result.correct_after = count_correct(after);
   const AnswerChange change = compare_answers(before, after);

@@ -1,4 +1,5 @@
-// Held-out data: never searched on, scored to stop early and to prove the result.
+// Held-out data: never searched on, scored to stop early and to prove the result. Ranks share the
+// work; the results are those of one rank.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,7 @@
 #include <vector>
 
 #include "bfs/answer_check.h"
-#include "bfs/evaluator.h"
+#include "bfs/group_evaluator.h"
 #include "bfs/objective.h"
 #include "bfs/search_options.h"
 #include "model/transformer.h"
@@ -32,8 +33,9 @@ struct HeldOutResult {
 
 class HeldOut {
  public:
-  // Scores use the nll metric whatever the search's metric is.
-  static Result<HeldOut> create(model::Transformer& transformer,
+  // Collective, as are its end, gain() and compare(). Scores use the nll metric whatever the
+  // search's metric is. References must outlive this.
+  static Result<HeldOut> create(model::Transformer& transformer, mpi::Communicator& communicator,
                                 const std::vector<WeightedData>& data, std::size_t text_context);
 
   bool empty() const { return objective_->items.empty(); }
@@ -43,12 +45,18 @@ class HeldOut {
   HeldOutResult compare(const model::RowOverlay& overlay, const AnswerOptions& options);
 
  private:
-  explicit HeldOut(model::Transformer& transformer) : transformer_(&transformer) {}
+  HeldOut(model::Transformer& transformer, mpi::Communicator& communicator)
+      : transformer_(&transformer), communicator_(&communicator) {}
+  std::vector<Answer> answers(const model::Replacements& replacements,
+                              const AnswerOptions& options);
 
   model::Transformer* transformer_;
+  mpi::Communicator* communicator_;
   std::vector<Probe> probes_;
-  std::unique_ptr<Objective> objective_;  // the evaluator keeps a reference
-  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Objective> objective_;  // the evaluator keeps references
+  std::unique_ptr<mpi::RankGroups> groups_;
+  std::unique_ptr<GroupEvaluator> evaluator_;
+  double base_score_ = 0.0;
 };
 
 }  // namespace bankai::bfs

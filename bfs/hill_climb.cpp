@@ -19,7 +19,8 @@ namespace {
 constexpr int kMaxDraws = 101;  // a first draw and 100 further ones when it was tried before
 constexpr std::size_t kScreenTargets = 2;
 
-double mean_scale(const BitMatrixView& matrix, std::size_t row) {
+// Of a 1-bit row, whose weights all have the magnitude of their scale.
+double mean_magnitude(const BitMatrixView& matrix, std::size_t row) {
   double sum = 0.0;
   for (std::size_t group = 0; group < matrix.groups_per_row(); ++group) {
     std::uint16_t bits = 0;
@@ -29,13 +30,23 @@ double mean_scale(const BitMatrixView& matrix, std::size_t row) {
   return sum / static_cast<double>(matrix.groups_per_row());
 }
 
+double mean_magnitude(const kernels::WeightRows& weights, std::size_t row) {
+  std::vector<float> values(weights.cols);
+  kernels::widen_row(weights, row, values.data());
+  double sum = 0.0;
+  for (const float value : values) sum += std::abs(static_cast<double>(value));
+  return sum / static_cast<double>(values.size());
+}
+
 // Normalised running sums of the rows' weights, over all searched tensors.
 std::vector<double> cumulative_row_weights(const SearchContext& context) {
   std::vector<double> sums;
   for (const TensorAddress tensor : context.space().tensors()) {
-    const BitMatrixView matrix = *context.model().bit_matrix(tensor);
-    for (std::size_t row = 0; row < matrix.rows(); ++row)
-      sums.push_back((sums.empty() ? 0.0 : sums.back()) + mean_scale(matrix, row));
+    const std::optional<BitMatrixView> bits = context.model().bit_matrix(tensor);
+    const kernels::WeightRows& weights = context.model().find_matrix(tensor)->weights;
+    for (std::size_t row = 0; row < weights.rows; ++row)
+      sums.push_back((sums.empty() ? 0.0 : sums.back()) +
+                     (bits ? mean_magnitude(*bits, row) : mean_magnitude(weights, row)));
   }
   const double total = sums.back();
   for (double& sum : sums) sum /= total;

@@ -26,14 +26,27 @@ struct ItemBlock {
   std::vector<model::TokenId> tokens;
   std::vector<model::Segment> segments;
   std::vector<ScoredRow> scored;  // ascending
-  std::vector<ItemRows> items;    // ascending
+  std::vector<ItemRows> items;    // in the order of their rows
+  // Runs of whole items of at most kSliceTokens tokens, or of a single item that has more: what
+  // goes through a half-layer together on its way back.
+  std::vector<IndexRange> slices;
 };
 
-// Blocks of at most `block_tokens` tokens, or of a single item that has more, of the `used` items
-// (ascending). A sequence ends with the last row that the item looks at: what follows has no
-// effect.
+inline constexpr std::size_t kSliceTokens = 512;
+
+// The items in the order in which blocks take them: targets, then controls, by weight, and such
+// that those that begin alike are neighbours.
+std::vector<std::size_t> block_order(const Objective& objective, std::span<const std::size_t> used);
+
+// The slices of the `used` items one after the other, as runs of `used`. They are the same in
+// whatever blocks they are.
+std::vector<IndexRange> item_slices(const Objective& objective, std::span<const std::size_t> used);
+
+// Blocks of at most `block_tokens` tokens, or of a single slice that has more. A sequence ends with
+// the last row that the item looks at: what follows has no effect.
 std::vector<ItemBlock> make_item_blocks(const Objective& objective,
                                         std::span<const std::size_t> used,
+                                        std::span<const IndexRange> slices,
                                         std::size_t block_tokens);
 
 }  // namespace bankai::bfs

@@ -10,9 +10,11 @@
 
 namespace bankai::bfs {
 
-// REQUIRES: the flip lies inside a Q1_0 matrix of the model (patch validation has made sure).
+// On top of what the overlay has. REQUIRES: the flip lies inside a 1-bit or ternary matrix of the
+// model, whose type it fits (patch validation has made sure).
 void apply_flip(const model::Model& model, const patch::Flip& flip, model::RowOverlay& overlay);
 
+// One flip after the other.
 model::RowOverlay make_overlay(const model::Model& model, std::span<const patch::Flip> flips);
 
 // The packed bytes of the flip's row as `state` has it, with the flip applied.

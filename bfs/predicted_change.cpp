@@ -10,12 +10,13 @@ namespace {
 
 constexpr double kLeastMiss = 1e-6;  // 1 − P below this is as good as none
 
-float curved(float s, float curvature) {
-  const float most = 1.0F / curvature;
-  const float up = s < most ? s : most;
-  const float bent = up - 0.5F * curvature * up * up;
-  const float bound = s * (1.0F + curvature);
-  return s < 0.0F && bent < bound ? bound : bent;
+// Without branches, so that compilers make vectors of it. One of the two parts is 0.
+float curved(float s, float curvature, float most) {
+  const float half = 0.5F * curvature;
+  const float gain = std::min(std::max(s, 0.0F), most);
+  const float loss = std::min(s, 0.0F);
+  return (gain - half * gain * gain) +
+         std::max(loss - half * loss * loss, loss * (1.0F + curvature));
 }
 
 }  // namespace
@@ -53,8 +54,10 @@ void add_effect(const ItemEffect& effect, std::span<const float> s, std::span<fl
     const std::size_t n = std::min(kTogether, s.size() - first);
     float change[kTogether];
     std::copy_n(s.begin() + static_cast<std::ptrdiff_t>(first), n, change);
-    if (effect.curvature > 0.0F)
-      for (std::size_t i = 0; i < n; ++i) change[i] = curved(change[i], effect.curvature);
+    if (effect.curvature > 0.0F) {
+      const float most = 1.0F / effect.curvature;
+      for (std::size_t i = 0; i < n; ++i) change[i] = curved(change[i], effect.curvature, most);
+    }
     if (!effect.is_control) {
       for (std::size_t i = 0; i < n; ++i) target_gain[first + i] += effect.weight * change[i];
       continue;

@@ -39,7 +39,9 @@ void run_forward(model::Transformer& transformer, const Objective& objective) {
   model::Scorer scorer(transformer);
   const std::size_t width = transformer.model().parameters().embedding;
   std::vector<float> x, scored;
-  for (const ItemBlock& block : make_item_blocks(objective, all_items(objective), 512)) {
+  const std::vector<std::size_t> items = all_items(objective);
+  for (const ItemBlock& block :
+       make_item_blocks(objective, items, item_slices(objective, items), kSliceTokens)) {
     x.resize(block.tokens.size() * width);
     transformer.embed(block.tokens, {}, x.data());
     transformer.run_layers(0, transformer.model().parameters().num_layers, block.segments, {},

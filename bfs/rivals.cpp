@@ -3,8 +3,10 @@
 #include <limits>
 
 #include "bfs/answer.h"
+#include "core/partition.h"
 #include "model/generation.h"
 #include "model/scoring.h"
+#include "mpi/scheduling.h"
 
 namespace bankai::bfs {
 namespace {
@@ -85,6 +87,31 @@ std::vector<Rival> find_rivals(model::Transformer& transformer,
     if (!has_newline(tokenizer, other[i]))
       rival.insert(rival.end(), continued[i].begin(), continued[i].end());
     rivals.push_back(first_line(tokenizer, is_wrong ? greedy[i] : std::move(rival)));
+  }
+  return rivals;
+}
+
+std::vector<Rival> find_rivals(mpi::Communicator& communicator, model::Transformer& transformer,
+                               const model::Replacements& replacements,
+                               std::span<const Probe> probes) {
+  const IndexRange mine = part_of(probes.size(), static_cast<std::size_t>(communicator.size()),
+                                  static_cast<std::size_t>(communicator.rank()));
+  std::vector<TokenId> tokens;  // of each rival their number first
+  for (const Rival& rival :
+       find_rivals(transformer, replacements, probes.subspan(mine.begin, mine.size()))) {
+    tokens.push_back(static_cast<TokenId>(rival.size()));
+    tokens.insert(tokens.end(), rival.begin(), rival.end());
+  }
+  std::vector<Rival> rivals;
+  for (const std::vector<std::byte>& bytes :
+       communicator.all_gather(std::as_bytes(std::span<const TokenId>(tokens)))) {
+    std::vector<TokenId> part;
+    mpi::append_from_bytes(bytes, part);
+    for (auto next = part.begin(); next != part.end();) {
+      const auto first = next + 1;
+      next = first + *next;
+      rivals.emplace_back(first, next);
+    }
   }
   return rivals;
 }

@@ -7,6 +7,7 @@
 #include "bfs/objective.h"
 #include "bfs/probe.h"
 #include "model/transformer.h"
+#include "mpi/communicator.h"
 
 namespace bankai::bfs {
 
@@ -14,6 +15,10 @@ namespace bankai::bfs {
 // it is wrong, else the greedy continuation of the likeliest first token that the right answer does
 // not have.
 std::vector<Rival> find_rivals(model::Transformer& transformer,
+                               const model::Replacements& replacements,
+                               std::span<const Probe> probes);
+// Collective. The same, each rank finding those of some probes.
+std::vector<Rival> find_rivals(mpi::Communicator& communicator, model::Transformer& transformer,
                                const model::Replacements& replacements,
                                std::span<const Probe> probes);
 

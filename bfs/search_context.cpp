@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "bfs/flip_cost.h"
+#include "bfs/flippable.h"
 #include "bfs/item_sample.h"
 #include "bfs/objective_shard.h"
 #include "bfs/overlay.h"
@@ -59,9 +60,7 @@ SearchContext::SearchContext(model::Transformer& transformer, mpi::Communicator&
       hooks_(std::move(hooks)),
       space_(transformer.model(), options.tensors, options.granularity) {
   for (const TensorAddress tensor : space_.tensors()) {
-    const BitMatrixView matrix = *model().bit_matrix(tensor);
-    shapes_[tensor] = {static_cast<std::uint32_t>(matrix.rows()),
-                       static_cast<std::uint32_t>(matrix.cols())};
+    shapes_[tensor] = *flippable_shape(model(), tensor);
   }
   if (options_.iterations == 0)
     options_.iterations = strategy_name(options_.strategy).default_iterations;
@@ -86,7 +85,7 @@ Status SearchContext::build_objective(const model::RowOverlay& overlay) {
   const auto add = [&](const WeightedData& source, Metric metric, bool is_control) -> Status {
     std::vector<Rival> rivals(source.data.probes.size());
     if (metric == Metric::kMargin)
-      rivals = find_rivals(transformer_, {&overlay, {}}, source.data.probes);
+      rivals = find_rivals(communicator_, transformer_, {&overlay, {}}, source.data.probes);
     for (std::size_t i = 0; i < source.data.probes.size(); ++i)
       BANKAI_RETURN_IF_ERROR(
           builder.add_probe(source.data.probes[i], metric, source.weight, is_control, rivals[i]));

@@ -10,10 +10,9 @@
 namespace bankai::bfs {
 namespace {
 
-// Tokens of a block: few, so that ranks get about equal shares, or, where the sums over blocks
-// would not fit into memory, so many that most calibration sets are one block, which needs none.
-constexpr std::size_t kBlockTokens = 512;
-constexpr std::size_t kLargeBlockTokens = 4096;
+// Tokens of a block, of which residual rows and digits are kept; most calibration sets are one
+// block, which needs no sums over blocks.
+constexpr std::size_t kBlockTokens = 4096;
 
 constexpr std::array kKinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup,
                                patch::FlipKind::kBit};
@@ -53,17 +52,14 @@ Sensitivity::Sensitivity(model::Transformer& transformer, const Objective& objec
       objective_(objective),
       space_(space),
       options_(options),
-      block_tokens_(space.size() <= options.table_bytes / sizeof(PredictedChange)
-                        ? kBlockTokens
-                        : kLargeBlockTokens),
       backward_(transformer, options.activation_bytes, {.fine = options.fine}) {}
 
-std::vector<IndexRange> Sensitivity::passes(bool adds_up) const {
+std::vector<IndexRange> Sensitivity::passes() const {
   std::vector<IndexRange> passes;
   std::uint64_t bytes = 0;
   for (std::size_t tensor = 0; tensor < space_.tensors().size(); ++tensor) {
     const std::uint64_t more = table_bytes(space_, tensor);
-    if (passes.empty() || (adds_up && bytes + more > options_.table_bytes)) {
+    if (passes.empty() || bytes + more > options_.table_bytes) {
       passes.push_back({tensor, tensor});
       bytes = 0;
     }
@@ -98,7 +94,7 @@ void Sensitivity::run_block(const ItemBlock& block, IndexRange tensors,
   };
   const HalfLayer lowest = lowest_half_layer(space_, tensors);
   backward_.run(block.tokens, block.segments, {&state, {}}, rows, logit_gradient,
-                {lowest.layer, lowest.is_ffn}, visitor);
+                {lowest.layer, lowest.is_ffn}, visitor, block.slices);
 }
 
 Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
@@ -108,22 +104,33 @@ Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
                                        const std::function<bool()>& should_stop, ChangeSink& sink) {
   const std::vector<ItemEffect> effects =
       item_effects(objective_, used, base, scores, options_.curvature);
-  const std::vector<ItemBlock> blocks = make_item_blocks(objective_, used, block_tokens_);
+  const std::vector<std::size_t> order = block_order(objective_, used);
+  const std::vector<IndexRange> slices = item_slices(objective_, order);
+  const std::vector<ItemBlock> all = make_item_blocks(objective_, order, slices, kBlockTokens);
   std::uint64_t num_tokens = 0;
-  for (const ItemBlock& block : blocks) num_tokens += block.tokens.size();
-  const IndexRange mine = part_of(blocks.size(), static_cast<std::size_t>(communicator.size()),
+  for (const ItemBlock& block : all) num_tokens += block.tokens.size();
+  // Ranks share slices, unless one block would do and the sums of all candidates do not fit into
+  // memory together: several passes cost more than they save.
+  const bool fits = space_.size() <= options_.table_bytes / sizeof(PredictedChange);
+  const bool is_shared = communicator.size() > 1 && slices.size() > 1 && (fits || all.size() > 1);
+  if (!is_shared && all.size() == 1) {  // nothing to add up: no memory for sums and no messages
+    const IndexRange tensors{0, space_.tensors().size()};
+    const Status status = should_stop() ? Status(Error{ErrorCode::kStopped, "stopped"}) : Status();
+    BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, status));
+    run_block(all.front(), tensors, state, effects, sink);
+    return num_tokens * pass_cost(tensors);
+  }
+  const IndexRange mine = part_of(slices.size(), static_cast<std::size_t>(communicator.size()),
                                   static_cast<std::size_t>(communicator.rank()));
+  const std::vector<ItemBlock> blocks = make_item_blocks(
+      objective_, order, std::span(slices).subspan(mine.begin, mine.size()), kBlockTokens);
   std::uint64_t work = 0;
-  for (const IndexRange tensors : passes(blocks.size() > 1)) {
+  for (const IndexRange tensors : passes()) {
     work += num_tokens * pass_cost(tensors);
-    if (blocks.size() == 1) {  // nothing to add up, so no memory for sums and no messages
-      run_block(blocks.front(), tensors, state, effects, sink);
-      continue;
-    }
     ChangeTable table(space_.first(tensors.begin),
                       space_.first(tensors.end) - space_.first(tensors.begin));
     Status status;
-    for (std::size_t i = mine.begin; i < mine.end && status.ok(); ++i) {
+    for (std::size_t i = 0; i < blocks.size() && status.ok(); ++i) {
       if (should_stop()) status = Error{ErrorCode::kStopped, "stopped"};
       if (status.ok()) run_block(blocks[i], tensors, state, effects, table);
     }

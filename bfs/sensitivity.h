@@ -21,7 +21,7 @@ struct SensitivityOptions {
   // 16-bit gradients, or 8-bit ones, which cost half and rank as well (docs/method.md).
   bool fine = false;
   std::size_t table_bytes = std::size_t{1} << 30U;         // of sums over blocks, per rank
-  std::size_t activation_bytes = std::size_t{384} << 20U;  // of the pass forward and back
+  std::size_t activation_bytes = std::size_t{320} << 20U;  // of the pass forward and back
 };
 
 class Sensitivity {
@@ -42,7 +42,7 @@ class Sensitivity {
 
  private:
   // The tensors of the space in runs whose sums fit into memory together.
-  std::vector<IndexRange> passes(bool adds_up) const;
+  std::vector<IndexRange> passes() const;
   std::uint64_t pass_cost(IndexRange tensors) const;
   void run_block(const ItemBlock& block, IndexRange tensors, const model::RowOverlay& state,
                  std::span<const ItemEffect> effects, ChangeSink& sink);
@@ -51,7 +51,6 @@ class Sensitivity {
   const Objective& objective_;
   const CandidateSpace& space_;
   SensitivityOptions options_;
-  std::size_t block_tokens_;
   model::BackwardPass backward_;
 };
 

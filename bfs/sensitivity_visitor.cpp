@@ -1,26 +1,24 @@
 #include "bfs/sensitivity_visitor.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "kernels/group_panels.h"
 #include "model/parallel.h"
-#include "model/patched_panels.h"
 
 namespace bankai::bfs {
 namespace {
 
-constexpr std::size_t kRowsTogether = 64;  // of one thread's work on rows and groups
-// Bits that a thread works on at a time: several arrays of them stay in the second-level cache.
-constexpr std::size_t kTileBits = std::size_t{1} << 15U;
-constexpr std::size_t kLeastTileRows = 16;
-constexpr std::size_t kMostTileRows = 96;
-constexpr std::size_t kTilesTogether = 8;  // bits that are handed on together
-
-// Bytes of a row of the model in its state.
-const std::uint8_t* row_bytes(const model::WeightMatrix& matrix, const model::RowOverlay& state,
-                              std::size_t row) {
-  const std::uint8_t* replaced = state.find_row(matrix.address, row);
-  return replaced != nullptr ? replaced : matrix.weights.data + row * matrix.weights.row_bytes;
+// activation (n) of gate, and factors (n) = gradient · up.
+void prepare_gate(const model::Transformer& transformer, const model::FfnGradients& gradients,
+                  IndexRange some, float* activation, float* factors) {
+  constexpr std::size_t kTogether = 256;
+  float ones[kTogether];
+  std::fill(ones, ones + kTogether, 1.0F);
+  for (std::size_t i = some.begin; i < some.end; i += kTogether)
+    transformer.activate(gradients.gate.output + i, ones, std::min(kTogether, some.end - i),
+                         activation + i);
+  for (std::size_t i = some.begin; i < some.end; ++i)
+    factors[i] = gradients.hidden_gradient[i] * gradients.up.output[i];
 }
 
 }  // namespace
@@ -38,183 +36,171 @@ SensitivityVisitor::SensitivityVisitor(model::Transformer& transformer, const Ca
       sink_(sink) {}
 
 // Where the items' tokens are among those of the gradients.
-void SensitivityVisitor::locate_items(std::span<const std::size_t> tokens) {
+void SensitivityVisitor::begin_slice(std::span<const std::size_t> tokens,
+                                     const kernels::ActivationBlock& outer,
+                                     const kernels::ActivationBlock& inner) {
   items_.clear();
   const auto index_of = [&](std::size_t row) {
     return static_cast<std::size_t>(std::lower_bound(tokens.begin(), tokens.end(), row) -
                                     tokens.begin());
   };
-  for (const ItemBlock::ItemRows& item : block_.items)
-    items_.push_back({effects_[item.item], {index_of(item.rows.begin), index_of(item.rows.end)}});
+  for (const ItemBlock::ItemRows& item : block_.items) {
+    const IndexRange some{index_of(item.rows.begin), index_of(item.rows.end)};
+    if (some.begin < some.end) items_.push_back({effects_[item.item], some});
+  }
+  runs_.add_slice(items_);
+  for (auto& [input, block] : {std::pair(&outer_, &outer), std::pair(&inner_, &inner)}) {
+    input->block = block;
+    input->has_coarse = input->has_digits = false;
+  }
 }
 
 void SensitivityVisitor::visit_ffn(std::size_t layer, const model::FfnGradients& gradients) {
-  locate_items(gradients.tokens);
-  visit(layer, {Projection::kGate, &gradients.gate, nullptr, nullptr, gradients.up.output,
-                gradients.hidden_gradient});
-  visit(layer, {Projection::kUp, &gradients.up, nullptr, nullptr, nullptr, nullptr});
-  visit(layer, {Projection::kDown, &gradients.down, nullptr, nullptr, nullptr, nullptr});
+  begin_slice(gradients.tokens, *gradients.gate.input, *gradients.down.input);
+  Source gate{Projection::kGate, &gradients.gate, &outer_};
+  if (find_tensor(layer, Projection::kGate)) {
+    const std::size_t count =
+        gradients.tokens.size() * transformer_.model().parameters().feed_forward;
+    before_.resize(count);
+    factors_.resize(count);
+    model::parallel_for(transformer_.options().threads, count, [&](IndexRange range) {
+      prepare_gate(transformer_, gradients, range, before_.data(), factors_.data());
+    });
+    gate.before = before_.data();
+    gate.factors = factors_.data();
+  }
+  visit(layer, gate);
+  visit(layer, {Projection::kUp, &gradients.up, &outer_});
+  visit(layer, {Projection::kDown, &gradients.down, &inner_});
 }
 
 void SensitivityVisitor::visit_attention(std::size_t layer,
                                          const model::AttentionGradients& gradients) {
-  locate_items(gradients.tokens);
-  visit(layer, {Projection::kQuery, &gradients.query, gradients.query_normed,
-                gradients.query_normed_gradient, nullptr, nullptr});
-  visit(layer, {Projection::kKey, &gradients.key, gradients.key_normed,
-                gradients.key_normed_gradient, nullptr, nullptr});
-  visit(layer, {Projection::kValue, &gradients.value, nullptr, nullptr, nullptr, nullptr});
-  visit(layer, {Projection::kOutput, &gradients.output, nullptr, nullptr, nullptr, nullptr});
+  begin_slice(gradients.tokens, *gradients.query.input, *gradients.output.input);
+  visit(layer, {Projection::kQuery, &gradients.query, &outer_, gradients.query_normed,
+                gradients.query_normed_gradient});
+  visit(layer, {Projection::kKey, &gradients.key, &outer_, gradients.key_normed,
+                gradients.key_normed_gradient});
+  visit(layer, {Projection::kValue, &gradients.value, &outer_});
+  visit(layer, {Projection::kOutput, &gradients.output, &inner_});
 }
 
-void SensitivityVisitor::visit(std::size_t layer, const Source& source) {
-  const TensorAddress address{static_cast<std::uint32_t>(layer), source.projection};
+std::optional<std::size_t> SensitivityVisitor::find_tensor(std::size_t layer,
+                                                           Projection projection) const {
+  const TensorAddress address{static_cast<std::uint32_t>(layer), projection};
   const std::span<const TensorAddress> tensors = space_.tensors();
   const auto found = std::lower_bound(tensors.begin(), tensors.end(), address);
   const auto tensor = static_cast<std::size_t>(found - tensors.begin());
   if (found == tensors.end() || *found != address || tensor < tensors_.begin ||
       tensor >= tensors_.end)
-    return;
-  if (space_.count(tensor, patch::FlipKind::kRow) > 0) {
-    const std::size_t rows = space_.count(tensor, patch::FlipKind::kRow);
-    std::vector<PredictedChange> changes(rows);
-    const Shares shares = source.row_values != nullptr
-                              ? Shares{source.row_values, source.row_gradient}
-                              : Shares{source.arrays->output, source.arrays->gradient};
-    score_rows(source, shares, rows, changes.data(), 1);
-    sink_.take(space_.first(tensor, patch::FlipKind::kRow), changes);
-  }
-  if (space_.count(tensor, patch::FlipKind::kGroup) > 0) score_groups(tensor, source);
-  if (space_.count(tensor, patch::FlipKind::kBit) > 0) score_bits(tensor, source);
+    return std::nullopt;
+  return tensor;
 }
 
-// Adds the first-order change by one token to s, for some rows.
-void SensitivityVisitor::add_row_changes(const Source& source, const Shares& shares,
-                                         std::size_t rows, IndexRange some, std::size_t token,
-                                         std::span<float> s) const {
-  const std::size_t first = token * rows + some.begin;
-  const std::size_t n = some.size();
-  const float* v = shares.values + first;
-  if (source.hidden_gradient == nullptr) {
-    const float* g = shares.gradient + first;
-    for (std::size_t i = 0; i < n; ++i) s[i] += -2.0F * v[i] * g[i];
-    return;
+SensitivityVisitor::Tensor& SensitivityVisitor::tensor_at(std::size_t index) {
+  const auto [place, is_new] = visited_.try_emplace(index);
+  Tensor& tensor = place->second;
+  if (!is_new) return tensor;
+  tensor.index = index;
+  tensor.matrix = transformer_.model().find_matrix(space_.tensors()[index]);
+  if (const auto count = space_.count(index, patch::FlipKind::kRow); count > 0)
+    tensor.rows.emplace(count);
+  if (const auto count = space_.count(index, patch::FlipKind::kGroup); count > 0) {
+    tensor.groups.emplace(count);
+    tensor.slices.emplace(tensor.panels.emplace(*tensor.matrix, state_).panels());
   }
-  float before[kRowsTogether] = {};
-  float after[kRowsTogether] = {};
-  const float* y = source.arrays->output + first;
-  for (std::size_t i = 0; i < n; ++i) after[i] = y[i] - 2.0F * v[i];
-  transformer_.activate(after, source.up + first, n, after);
-  transformer_.activate(y, source.up + first, n, before);
-  const float* g = source.hidden_gradient + first;
-  for (std::size_t i = 0; i < n; ++i) s[i] += g[i] * (after[i] - before[i]);
+  if (space_.count(index, patch::FlipKind::kBit) > 0)
+    tensor.gradient = &gradients_
+                           .try_emplace(space_.tensors()[index].projection,
+                                        tensor.matrix->weights.rows, DigitOrder::kRows)
+                           .first->second;
+  return tensor;
 }
 
-void SensitivityVisitor::score_rows(const Source& source, const Shares& shares, std::size_t rows,
-                                    PredictedChange* changes, std::size_t stride) const {
-  const std::size_t parts = (rows + kRowsTogether - 1) / kRowsTogether;
-  model::parallel_for(transformer_.options().threads, parts, [&](IndexRange range) {
-    for (std::size_t part = range.begin; part < range.end; ++part) {
-      const IndexRange some{part * kRowsTogether, std::min(rows, (part + 1) * kRowsTogether)};
-      float gain[kRowsTogether] = {}, loss[kRowsTogether] = {};
-      for (const ItemTokens& item : items_) {
-        float s[kRowsTogether] = {};
-        for (std::size_t t = item.tokens.begin; t < item.tokens.end; ++t)
-          add_row_changes(source, shares, rows, some, t, s);
-        add_effect(item.effect, std::span(s, some.size()), gain, loss);
-      }
-      for (std::size_t i = 0; i < some.size(); ++i)
-        changes[(some.begin + i) * stride] = PredictedChange::of(gain[i], loss[i]);
+// The input in 8 bits: shares of groups need no more.
+const kernels::ActivationBlock& SensitivityVisitor::coarse(Input& input) const {
+  if (std::exchange(input.has_coarse, true)) return input.coarse;
+  const std::size_t tokens = input.block->tokens();
+  const std::size_t cols = input.block->cols();
+  kernels::ActivationBlock& block = input.coarse;
+  block.resize(kernels::ActivationMode::kA8, tokens, cols, false);
+  model::parallel_for(transformer_.options().threads, tokens, [&](IndexRange range) {
+    std::vector<float> x(cols);
+    for (std::size_t t = range.begin; t < range.end; ++t) {
+      input.block->widen(t, 1, x.data());
+      block.set_token(transformer_.table(), t, x.data());
     }
   });
+  return block;
 }
 
-void SensitivityVisitor::score_groups(std::size_t tensor, const Source& source) {
-  const model::WeightMatrix& matrix = *transformer_.model().find_matrix(space_.tensors()[tensor]);
-  const std::size_t rows = matrix.weights.rows;
-  const std::size_t groups = space_.count_per_row(tensor, patch::FlipKind::kGroup);
-  const std::size_t tokens = source.arrays->input->tokens();
-  std::vector<PredictedChange> changes(rows * groups);
-  std::vector<float> shares(tokens * rows);
-  const model::PatchedPanels panels(matrix, state_);
-  std::vector<kernels::PanelLine> lines(kernels::group_lines(panels.panels()));
-  kernels::ActivationBlock input;
-  for (std::size_t group = 0; group < groups; ++group) {
-    const kernels::Panels slice = kernels::slice_group(panels.panels(), group, lines.data()->bytes);
-    input.take_group(*source.arrays->input, group);
-    model::parallel_for(transformer_.options().threads, tokens, [&](IndexRange range) {
-      kernels::matmul(transformer_.table(), slice, input, range.begin, range.size(),
-                      shares.data() + range.begin * rows, rows);
-    });
-    score_rows(source, {shares.data(), source.arrays->gradient}, rows, changes.data() + group,
-               groups);
-  }
-  sink_.take(space_.first(tensor, patch::FlipKind::kGroup), changes);
-}
-
-// Changes by single bits are so small that a target's effect is linear in them, so that neighbours
-// of equal weight are summed together.
-std::vector<SensitivityVisitor::ItemTokens> SensitivityVisitor::linear_items() const {
-  std::vector<ItemTokens> items;
-  for (const ItemTokens& item : items_) {
-    if (!items.empty() && !item.effect.is_control && !items.back().effect.is_control &&
-        item.effect.weight == items.back().effect.weight) {
-      items.back().tokens.end = item.tokens.end;
-      continue;
-    }
-    items.push_back(item);
-    items.back().effect.curvature = 0.0F;
-  }
-  return items;
-}
-
-// A bit's change is −2w times the weight's gradient, summed over the tokens of an item.
-void SensitivityVisitor::score_bits(std::size_t tensor, const Source& source) {
-  const model::WeightMatrix& matrix = *transformer_.model().find_matrix(space_.tensors()[tensor]);
-  const std::size_t rows = matrix.weights.rows;
-  const std::size_t cols = matrix.weights.cols;
-  const std::size_t tokens = source.arrays->input->tokens();
+// Digits of the slice for the tensor's bits.
+void SensitivityVisitor::add_digits(const Source& source, Tensor& tensor) {
+  const kernels::KernelTable& table = transformer_.table();
   const int threads = transformer_.options().threads;
-  const std::vector<ItemTokens> items = linear_items();
-  std::vector<float> x(tokens * cols);
+  tensor.gradient->add(table, threads, source.arrays->gradient, runs_.spans());
+  tensor.input = source.input;
+  if (std::exchange(source.input->has_digits, true)) return;
+  const std::size_t tokens = source.input->block->tokens();
+  const std::size_t cols = source.input->block->cols();
+  x_.resize(tokens * cols);
   model::parallel_for(threads, tokens, [&](IndexRange range) {
-    source.arrays->input->widen(range.begin, range.size(), x.data() + range.begin * cols);
+    source.input->block->widen(range.begin, range.size(), x_.data() + range.begin * cols);
   });
-  const std::size_t tile_rows = std::clamp(kTileBits / cols, kLeastTileRows, kMostTileRows);
-  const std::size_t rows_together = kTilesTogether * tile_rows;
-  std::vector<PredictedChange> changes(rows_together * cols);
-  for (std::size_t first = 0; first < rows; first += rows_together) {
-    const std::size_t count = std::min(rows_together, rows - first);
-    const std::size_t tiles = (count + tile_rows - 1) / tile_rows;
-    model::parallel_for(threads, tiles, [&](IndexRange range) {
-      std::vector<float> factor(tile_rows * cols), s(factor.size());
-      std::vector<float> gain(factor.size()), loss(factor.size());
-      for (std::size_t tile = range.begin; tile < range.end; ++tile) {
-        const std::size_t row = first + tile * tile_rows;
-        const std::size_t n = std::min(tile_rows, rows - row);
-        for (std::size_t r = 0; r < n; ++r) {
-          kernels::WeightRows one = matrix.weights.slice(row + r, 1);
-          one.data = row_bytes(matrix, state_, row + r);
-          kernels::widen_row(one, 0, factor.data() + r * cols);
-        }
-        for (std::size_t i = 0; i < n * cols; ++i) factor[i] *= -2.0F;
-        std::fill(gain.begin(), gain.end(), 0.0F);
-        std::fill(loss.begin(), loss.end(), 0.0F);
-        for (const ItemTokens& item : items) {
-          std::fill(s.begin(), s.end(), 0.0F);
-          transformer_.table().accumulate_outer(
-              source.arrays->gradient + item.tokens.begin * rows + row, rows, n,
-              x.data() + item.tokens.begin * cols, cols, cols, item.tokens.size(), s.data(), cols);
-          for (std::size_t i = 0; i < n * cols; ++i) s[i] *= factor[i];
-          add_effect(item.effect, std::span(s).first(n * cols), gain, loss);
-        }
-        PredictedChange* out = changes.data() + tile * tile_rows * cols;
-        for (std::size_t i = 0; i < n * cols; ++i) out[i] = PredictedChange::of(gain[i], loss[i]);
-      }
-    });
-    sink_.take(space_.first(tensor, patch::FlipKind::kBit) + first * cols,
-               std::span(changes).first(count * cols));
+  if (!source.input->digits) source.input->digits.emplace(cols, DigitOrder::kColumns);
+  source.input->digits->add(table, threads, x_.data(), runs_.spans());
+}
+
+void SensitivityVisitor::visit(std::size_t layer, const Source& source) {
+  const std::optional<std::size_t> found = find_tensor(layer, source.projection);
+  if (!found) return;
+  Tensor& tensor = tensor_at(*found);
+  OutputEffects effects{tensor.matrix->weights.rows, nullptr, nullptr, source.arrays->gradient};
+  if (source.before != nullptr)
+    effects = {effects.rows, source.arrays->output, source.before, source.factors};
+  if (tensor.rows) {
+    const float* values = source.arrays->output;
+    OutputEffects of_rows = effects;
+    if (source.row_values != nullptr) {
+      values = source.row_values;
+      of_rows.factors = source.row_gradient;
+    }
+    add_row_changes(transformer_, of_rows, values, items_, *tensor.rows);
   }
+  if (tensor.groups)
+    add_group_changes(transformer_, effects, *tensor.slices, coarse(*source.input), items_,
+                      *tensor.groups);
+  if (tensor.gradient) add_digits(source, tensor);
+}
+
+void SensitivityVisitor::emit(const Tensor& tensor) const {
+  const std::size_t rows = tensor.matrix->weights.rows;
+  if (tensor.rows) {
+    std::vector<PredictedChange> changes(rows);
+    for (std::size_t row = 0; row < rows; ++row) changes[row] = tensor.rows->change(row);
+    sink_.take(space_.first(tensor.index, patch::FlipKind::kRow), changes);
+  }
+  if (tensor.groups) {
+    const std::size_t groups = tensor.slices->size();
+    std::vector<PredictedChange> changes(rows * groups);
+    for (std::size_t row = 0; row < rows; ++row)
+      for (std::size_t group = 0; group < groups; ++group)
+        changes[row * groups + group] = tensor.groups->change(group * rows + row);
+    sink_.take(space_.first(tensor.index, patch::FlipKind::kGroup), changes);
+  }
+  if (tensor.gradient)
+    score_bits(transformer_, *tensor.matrix, state_, runs_, *tensor.gradient, *tensor.input->digits,
+               space_.first(tensor.index, patch::FlipKind::kBit), sink_);
+}
+
+void SensitivityVisitor::finish(model::HalfLayerPlace) {
+  for (const auto& [index, tensor] : visited_) emit(tensor);
+  visited_.clear();
+  runs_.clear();
+  for (auto& [projection, digits] : gradients_) digits.clear();
+  // The next half-layer's inputs may have other widths.
+  outer_.digits.reset();
+  inner_.digits.reset();
 }
 
 }  // namespace bankai::bfs

@@ -5,62 +5,77 @@
 //   dL/dh · (h(y + δ) − h(y))     for gate rows and groups, h the hidden unit: exact up to there
 //   dL/dy · δ                     elsewhere; where up feeds h it is linear, so this is the same
 // and for rows of q and k the same with the normed values, of which a negated row negates one.
+// Shares of groups and the products behind bits are computed from 8-bit activations, those also
+// from 8-bit gradients.
 #pragma once
 
 #include <cstddef>
-#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "bfs/bit_changes.h"
 #include "bfs/change_sink.h"
 #include "bfs/item_blocks.h"
+#include "bfs/share_changes.h"
 #include "model/backward.h"
+#include "model/patched_panels.h"
 
 namespace bankai::bfs {
 
 class SensitivityVisitor final : public model::GradientVisitor {
  public:
   // Changes of the candidates of tensors [tensors.begin, tensors.end) of the space, on top of
-  // `state`, go to `sink`. References must outlive this.
+  // `state`, go to `sink`. The gradients come in the block's slices. References must outlive this.
   SensitivityVisitor(model::Transformer& transformer, const CandidateSpace& space,
                      IndexRange tensors, const model::RowOverlay& state,
                      std::span<const ItemEffect> effects, const ItemBlock& block, ChangeSink& sink);
 
   void visit_ffn(std::size_t layer, const model::FfnGradients& gradients) override;
   void visit_attention(std::size_t layer, const model::AttentionGradients& gradients) override;
+  void finish(model::HalfLayerPlace place) override;
 
  private:
-  struct ItemTokens {
-    ItemEffect effect;
-    IndexRange tokens;  // of the gradients' arrays
+  // What several projections of a half-layer act on.
+  struct Input {
+    const kernels::ActivationBlock* block = nullptr;  // of the slice
+    kernels::ActivationBlock coarse;                  // the same in 8 bits
+    std::optional<TokenDigits> digits;                // of all slices so far
+    bool has_coarse = false, has_digits = false;      // of this slice
   };
   // A projection, and what its rows act on.
   struct Source {
     Projection projection;
     const model::ProjectionGradient* arrays = nullptr;
+    Input* input = nullptr;
     // Rows of q and k: normed values (tokens, rows), and the gradient there.
     const float* row_values = nullptr;
     const float* row_gradient = nullptr;
-    // Gate: what its activation is multiplied with, and the gradient of the product.
-    const float* up = nullptr;
-    const float* hidden_gradient = nullptr;
+    // Gate: its activation, and what a change of it is multiplied with.
+    const float* before = nullptr;
+    const float* factors = nullptr;
   };
-  // (tokens, rows) values v and the gradient g such that −2 · v · g is a linear change.
-  struct Shares {
-    const float* values = nullptr;
-    const float* gradient = nullptr;
+  // A tensor of the half-layer that is being visited, with the sums over its slices so far.
+  struct Tensor {
+    std::size_t index = 0;  // of the space
+    const model::WeightMatrix* matrix = nullptr;
+    std::optional<ChangeSums> rows, groups;  // by row; by group, then by row
+    std::optional<model::PatchedPanels> panels;
+    std::optional<GroupSlices> slices;
+    TokenDigits* gradient = nullptr;  // one of gradients_
+    const Input* input = nullptr;
   };
 
-  std::vector<ItemTokens> linear_items() const;
-  void locate_items(std::span<const std::size_t> tokens);
+  std::optional<std::size_t> find_tensor(std::size_t layer, Projection projection) const;
+  void begin_slice(std::span<const std::size_t> tokens, const kernels::ActivationBlock& outer,
+                   const kernels::ActivationBlock& inner);
+  Tensor& tensor_at(std::size_t index);
+  const kernels::ActivationBlock& coarse(Input& input) const;
+  void add_digits(const Source& source, Tensor& tensor);
   void visit(std::size_t layer, const Source& source);
-  // changes[row · stride] of candidates that change row `row` of the source by −2 × its shares.
-  void score_rows(const Source& source, const Shares& shares, std::size_t rows,
-                  PredictedChange* changes, std::size_t stride) const;
-  void add_row_changes(const Source& source, const Shares& shares, std::size_t rows,
-                       IndexRange some, std::size_t token, std::span<float> s) const;
-  void score_groups(std::size_t tensor, const Source& source);
-  void score_bits(std::size_t tensor, const Source& source);
+  void emit(const Tensor& tensor) const;
 
   model::Transformer& transformer_;
   const CandidateSpace& space_;
@@ -69,7 +84,13 @@ class SensitivityVisitor final : public model::GradientVisitor {
   std::span<const ItemEffect> effects_;
   const ItemBlock& block_;
   ChangeSink& sink_;
-  std::vector<ItemTokens> items_;
+  std::vector<ItemTokens> items_;  // of the slice
+  BitRuns runs_;
+  std::map<Projection, TokenDigits> gradients_;  // whose bits are candidates
+  Input outer_, inner_;  // what the half-layer reads, and what its last product reads
+  std::map<std::size_t, Tensor> visited_;  // of the half-layer, by index
+  std::vector<float> before_, factors_;    // of the gate
+  std::vector<float> x_;                   // an input as floats
 };
 
 }  // namespace bankai::bfs

@@ -76,6 +76,8 @@ const char* kind_name(patch::FlipKind kind) {
     case patch::FlipKind::kRow: return "row";
     case patch::FlipKind::kGroup: return "group";
     case patch::FlipKind::kBit: return "bit";
+    case patch::FlipKind::kStepUp: return "step up";
+    case patch::FlipKind::kStepDown: return "step down";
   }
   return "";
 }

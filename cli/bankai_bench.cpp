@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/bench_binary.h"
 #include "cli/bench_candidates.h"
 #include "cli/bench_machine.h"
 #include "cli/bench_model.h"
@@ -24,6 +25,7 @@ constexpr const char* kSynopsis =
     "Usage: bankai-bench -m MODEL.gguf [-p 512] [-n 128] [-d 0] [-r 3] [-t THREADS] [--profile]\n"
     "       bankai-bench -m MODEL.gguf -p 0 -n 0 --target FILE [--control FILE]\n"
     "       bankai-bench --random 1.7b [--save FILE]\n"
+    "       bankai-bench --random-bit1 21m [--save FILE]\n"
     "\n"
     "Measures prompt processing, generation and the evaluation of flips, beside the memory\n"
     "bandwidth and the integer arithmetic of this machine, measured in the same run.\n";
@@ -67,13 +69,13 @@ Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench
   report.layer_weights = layer_weights(model);
   report.head_weights = head_weights(model);
   report.weight_bytes_per_token = weight_bytes_per_token(model);
-  const model::Hyperparameters& h = model.parameters();
-  const model::KvType kv = model::forward_options(options.activations, threads).kv;
-  report.kv_bytes_per_position = h.num_layers * 2 * h.kv_dim() * model::kv_element_bytes(kv);
+  model::ForwardOptions forward = model::forward_options(options.activations, threads);
+  if (options.kv) forward.kv = *options.kv;
+  report.kv_bytes_per_position = model::kv_bytes_per_position(model.parameters(), forward.kv);
   report.kernel = table.name;
   report.threads = threads;
-  model::Transformer transformer(model, table,
-                                 model::forward_options(options.activations, threads));
+  report.kv = model::kv_format_text(forward.kv);
+  model::Transformer transformer(model, table, forward);
   model::Transformer for_candidates(model, table,
                                     model::forward_options(options.candidate_activations, threads));
   progress.update("checking the kernels", -1.0);
@@ -108,6 +110,7 @@ Status run(int argc, const char* const* argv) {
   BANKAI_ASSIGN_OR_RETURN(const bool proceed, line.parse(argc, argv));
   if (!proceed) return {};
   BANKAI_ASSIGN_OR_RETURN(const BenchOptions options, read_bench_options(line));
+  if (is_binary_bench(options)) return bench_binary(line, options);
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
   BANKAI_ASSIGN_OR_RETURN(const model::LoadOptions load, read_load_options(line, threads));

@@ -1,8 +1,11 @@
 // bankai-infer: runs a model, with or without patches: generates, measures perplexity, scores
 // probes.
 #include <memory>
+#include <optional>
 
 #include "cli/command_line.h"
+#include "cli/infer_binary.h"
+#include "cli/infer_golf.h"
 #include "cli/infer_jobs.h"
 #include "cli/infer_options.h"
 #include "cli/interrupt.h"
@@ -14,6 +17,7 @@ constexpr const char* kProgram = "bankai-infer";
 constexpr const char* kSynopsis =
     "Usage: bankai-infer -m MODEL.gguf [--patch PATCH]... -p TEXT [-n N] [--temp 0]\n"
     "       bankai-infer -m MODEL.gguf [--patch PATCH]... --perplexity -f FILE [-c N]\n"
+    "       bankai-infer -m MODEL.gguf --kl-divergence --kv-bits 2 -f FILE [--reference MODEL]\n"
     "       bankai-infer -m MODEL.gguf [--patch PATCH]... --probes FILE [--compare]\n"
     "       bankai-infer -m MODEL.gguf --tokenize -p TEXT\n"
     "\n"
@@ -23,6 +27,7 @@ constexpr const char* kSynopsis =
 Status run_job(InferSession& session) {
   switch (session.options.job) {
     case InferJob::kPerplexity: return infer_perplexity(session);
+    case InferJob::kDivergence: return infer_divergence(session);
     case InferJob::kProbes: return infer_probes(session);
     default: watch_for_interrupts(); return infer_generate(session);
   }
@@ -31,9 +36,14 @@ Status run_job(InferSession& session) {
 Status run(int argc, const char* const* argv) {
   CommandLine line(kProgram, kSynopsis);
   add_infer_options(line);
+  add_golf_options(line);
+  add_binary_options(line);
   BANKAI_ASSIGN_OR_RETURN(const bool proceed, line.parse(argc, argv));
   if (!proceed) return {};
   BANKAI_ASSIGN_OR_RETURN(InferOptions options, read_infer_options(line));
+  if (is_golf_model(options.model)) return infer_golf(line, options);
+  if (const std::optional<BinaryKind> kind = binary_kind(options.model))
+    return infer_binary(line, options, *kind);
   if (options.job == InferJob::kTokenize) return infer_tokenize(line, options);
   BANKAI_ASSIGN_OR_RETURN(const std::unique_ptr<InferSession> session,
                           open_session(line, std::move(options)));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "cli/model_opening.h"
 #include "core/clock.h"
 #include "core/format.h"
 
@@ -69,7 +70,8 @@ Result<BenchModel> open_bench_model(const BenchOptions& options, const model::Lo
   }
   progress.update("loading", -1.0);
   const Stopwatch clock;
-  BANKAI_ASSIGN_OR_RETURN(bench.model, model::Model::load(path, load));
+  BANKAI_ASSIGN_OR_RETURN(model::GgufFile file, open_model_file(path, load.threads));
+  BANKAI_ASSIGN_OR_RETURN(bench.model, model::Model::from_file(std::move(file), load));
   bench.load_seconds = clock.seconds();
   return bench;
 }

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "cli/kv_options.h"
 #include "cli/model_options.h"
 #include "core/format.h"
 
@@ -75,16 +76,35 @@ Result<kernels::TensorType> read_weights(const CommandLine& line) {
                     weight_names().c_str());
 }
 
+std::string binary_shape_names() {
+  std::string names;
+  for (const model::BinaryShapeName& shape : model::binary_shapes())
+    names += (names.empty() ? "" : ", ") + std::string(shape.name);
+  return names;
+}
+
+Status read_binary_shape(const CommandLine& line, BenchOptions& options) {
+  const auto& name = line.get<std::string>("random-bit1");
+  for (const model::BinaryShapeName& shape : model::binary_shapes())
+    if (shape.name == name) options.binary_shape = &shape;
+  if (options.binary_shape != nullptr) return {};
+  return make_error(ErrorCode::kUsage, "--random-bit1 %s: expected one of %s", quoted(name).c_str(),
+                    binary_shape_names().c_str());
+}
+
 Status read_model(const CommandLine& line, BenchOptions& options) {
-  if (line.has("model") == line.has("random"))
-    return Error{ErrorCode::kUsage, "expected one of --model FILE and --random SHAPE (see --help)"};
-  if (line.has("save") && !line.has("random"))
-    return Error{ErrorCode::kUsage, "--save goes with --random"};
+  const bool is_random = line.has("random") || line.has("random-bit1");
+  if (line.has("model") == is_random || (line.has("random") && line.has("random-bit1")))
+    return Error{
+        ErrorCode::kUsage,
+        "expected one of --model FILE, --random SHAPE and --random-bit1 SHAPE (see --help)"};
+  if (line.has("save") && !is_random) return Error{ErrorCode::kUsage, "--save goes with --random"};
   if (line.has("model")) options.model = line.get<std::string>("model");
   if (line.has("save")) options.save = line.get<std::string>("save");
   if (line.has("save") && (options.save.empty() || options.save == "-"))
     return Error{ErrorCode::kUsage, "--save: expected the name of a file"};
   options.seed = line.get<std::uint64_t>("seed");
+  if (line.has("random-bit1")) return read_binary_shape(line, options);
   if (!line.has("random")) return {};
   const auto& name = line.get<std::string>("random");
   options.shape = model::find_shape(name);
@@ -100,9 +120,11 @@ Status read_model(const CommandLine& line, BenchOptions& options) {
 void add_bench_options(CommandLine& line) {
   add_model_options(line);
   const std::string shapes = "a model with random weights instead: " + shape_names();
+  const std::string binary_shapes = "the same for a strictly binary model: " + binary_shape_names();
   const std::string types = "type of its matrices: " + weight_names();
   line.group("What to run")("model,m", po::value<std::string>(), "GGUF model")(
-      "random", po::value<std::string>(), shapes.c_str())(
+      "random", po::value<std::string>(), shapes.c_str())("random-bit1", po::value<std::string>(),
+                                                          binary_shapes.c_str())(
       "weights", po::value<std::string>()->default_value("Q1_0"), types.c_str())(
       "save", po::value<std::string>(),
       "keep the random model in this file; with -p 0 -n 0 nothing is measured")(
@@ -123,6 +145,7 @@ void add_bench_options(CommandLine& line) {
       "of every measurement; the median counts")(
       "activations", po::value<std::string>(),
       "precision of activations: a8 or a16 (default: a8, and a16 for candidates)");
+  add_kv_options(line);
 }
 
 Result<BenchOptions> read_bench_options(const CommandLine& line) {
@@ -144,6 +167,7 @@ Result<BenchOptions> read_bench_options(const CommandLine& line) {
     BANKAI_ASSIGN_OR_RETURN(options.activations, read_activation_mode(line));
     options.candidate_activations = options.activations;
   }
+  BANKAI_ASSIGN_OR_RETURN(options.kv, read_kv_format(line));
   return options;
 }
 

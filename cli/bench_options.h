@@ -10,14 +10,17 @@
 #include "cli/command_line.h"
 #include "core/result.h"
 #include "kernels/matmul.h"
+#include "model/kv_format.h"
+#include "model/random_binary_model.h"
 #include "model/random_model.h"
 
 namespace bankai::cli {
 
 struct BenchOptions {
-  // Exactly one of the two.
+  // Exactly one of the three.
   std::string model;
-  const model::ModelShape* shape = nullptr;  // of a random model
+  const model::ModelShape* shape = nullptr;              // of a random model
+  const model::BinaryShapeName* binary_shape = nullptr;  // of a random strictly binary model
 
   std::string save;  // where the random model stays; empty: nowhere
   std::uint64_t seed = 0;
@@ -32,6 +35,7 @@ struct BenchOptions {
   bool profile = false;
   kernels::ActivationMode activations = kernels::ActivationMode::kA8;
   kernels::ActivationMode candidate_activations = kernels::ActivationMode::kA16;
+  std::optional<model::KvFormat> kv;  // of prompts and generation; nullopt: by the activations
 
   // A random model is all that is asked for.
   bool only_writes() const { return !save.empty() && prompts.empty() && generated_tokens == 0; }

@@ -83,6 +83,7 @@ Json to_json(const BenchReport& report) {
       {"model_bytes", report.model_bytes},
       {"weight_bytes_per_token", report.weight_bytes_per_token},
       {"kv_bytes_per_position", report.kv_bytes_per_position},
+      {"kv", report.kv},
       {"load_seconds", report.load_seconds},
       {"version", version_string()},
   };
@@ -136,6 +137,8 @@ void print_table(const BenchReport& report) {
                       with_prefix(report.model_bytes).c_str(),
                       with_prefix(report.layer_weights + report.head_weights).c_str(),
                       report.load_seconds)
+            << format("cache    keys and values in %s, %llu bytes per token\n", report.kv.c_str(),
+                      static_cast<unsigned long long>(report.kv_bytes_per_position))
             << format("machine  %s kernels, %d %s; reads %.1f GB/s; int8 peak %.3g Tmac/s\n\n",
                       report.kernel.c_str(), report.threads,
                       report.threads == 1 ? "thread" : "threads", report.read_bytes_per_s / 1e9,

@@ -20,6 +20,7 @@ struct BenchReport {
   std::uint64_t head_weights = 0;
   std::uint64_t weight_bytes_per_token = 0;
   std::uint64_t kv_bytes_per_position = 0;  // keys and values of all layers
+  std::string kv;                           // their format
   std::string kernel;
   int threads = 1;
 

@@ -12,6 +12,9 @@ namespace bankai::cli {
 Status infer_generate(InferSession& session);
 // Perplexity of the text. Errors: kBadInput for a text that is too short.
 Status infer_perplexity(InferSession& session);
+// Divergence from a reference (infer_reference.h) on the text. Errors: kUsage, kBadInput for a text
+// that is too short or a reference with other tokens.
+Status infer_divergence(InferSession& session);
 // Scores and answers of probes; with --compare, what the patches change.
 Status infer_probes(InferSession& session);
 // Token ids of the text; needs no more of the model file than its tokenizer.

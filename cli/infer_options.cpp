@@ -1,8 +1,12 @@
 #include "cli/infer_options.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
+#include "cli/infer_reference.h"
+#include "cli/kv_options.h"
 #include "cli/model_options.h"
 #include "core/format.h"
 
@@ -40,23 +44,17 @@ Result<double> read_number(const CommandLine& line, const char* option, double l
                           most);
 }
 
-// One of two words.
-Result<bool> is_first_word(const CommandLine& line, const char* option, const char* first,
-                           const char* second) {
-  const auto& word = line.get<std::string>(option);
-  if (word != first && word != second)
-    return make_error(ErrorCode::kUsage, "--%s %s: expected %s or %s", option, quoted(word).c_str(),
-                      first, second);
-  return word == first;
-}
-
 Status read_job(const CommandLine& line, InferOptions& options) {
   const bool perplexity = line.get<bool>("perplexity");
+  const bool divergence = line.get<bool>("kl-divergence");
   const bool tokenize = line.get<bool>("tokenize");
   const bool probes = line.has("probes");
-  if (static_cast<int>(perplexity) + static_cast<int>(tokenize) + static_cast<int>(probes) > 1)
-    return Error{ErrorCode::kUsage, "only one of --perplexity, --probes and --tokenize at a time"};
+  const bool jobs[] = {perplexity, divergence, tokenize, probes};
+  if (std::count(std::begin(jobs), std::end(jobs), true) > 1)
+    return Error{ErrorCode::kUsage,
+                 "only one of --perplexity, --kl-divergence, --probes and --tokenize at a time"};
   if (perplexity) options.job = InferJob::kPerplexity;
+  if (divergence) options.job = InferJob::kDivergence;
   if (tokenize) options.job = InferJob::kTokenize;
   if (probes) options.job = InferJob::kProbes;
   const bool has_text = options.prompt || options.file;
@@ -103,16 +101,18 @@ Status read_windows(const CommandLine& line, InferOptions& options) {
 void add_infer_options(CommandLine& line) {
   const model::SamplingOptions sampling;
   add_model_options(line);
-  line.group("Input")("model,m", po::value<std::string>(), "GGUF model")(
+  line.group("Input")("model,m", po::value<std::string>(), "GGUF model, or a pack of one")(
       "patch", po::value<Paths>(),
-      "patch to run the model with (.json or .bkp), repeatable; the file stays as it is")(
-      "prompt,p", po::value<std::string>(), "text to continue, measure or tokenize")(
+      "patch to run the model with (.json, .bkp, or a name in the pack), repeatable; the file "
+      "stays "
+      "as it is")("prompt,p", po::value<std::string>(), "text to continue, measure or tokenize")(
       "file,f", po::value<std::string>(),
       "the same from a file, byte for byte (-: standard input)")(
       "parse-special", po::bool_switch(),
       "control tokens spelled out in the text, such as <|im_start|>, count as such");
   line.group("What to do, other than to continue a prompt")(
       "perplexity", po::bool_switch(), "perplexity and bits per byte of the text")(
+      "kl-divergence", po::bool_switch(), "divergence from a reference on the text")(
       "probes", po::value<Paths>(), "score probes and their greedy answers, repeatable")(
       "tokenize", po::bool_switch(), "print the token ids of the text")(
       "logits-out", po::value<std::string>()->default_value("", ""),
@@ -130,8 +130,10 @@ void add_infer_options(CommandLine& line) {
       "keep tokens at least this likely, relative to the likeliest (0: all)")(
       "seed,s", po::value<std::uint64_t>()->default_value(sampling.seed), "of the draws");
   line.group("Perplexity")("ctx-size,ctx,c", po::value<std::int64_t>(),
-                           "tokens per window (default: 512, or the model's context if smaller)")(
+                           "tokens per window (default: 512, of divergences 1024, or the model's "
+                           "context if smaller)")(
       "stride", po::value<std::int64_t>(), "tokens from window to window (default: a window)");
+  add_reference_options(line);
   line.group("Probes")("compare", po::bool_switch(),
                        "without and with the patches: what they fix and break")(
       "metric", po::value<std::string>()->default_value("nll"), metric_names().c_str())(
@@ -139,8 +141,8 @@ void add_infer_options(CommandLine& line) {
       "tokens to generate per answer (0: the longest accepted answer + 4, at least 14)");
   line.group("Arithmetic")("activations", po::value<std::string>()->default_value("a8"),
                            "precision of activations: a8 or a16")(
-      "kv-type", po::value<std::string>(), "of keys and values: f16 (default for a8) or f32 (a16)")(
-      "verbose,v", po::bool_switch(), "times and speeds on standard error");
+      "verbose,v", po::bool_switch(), "times, speeds and sizes on standard error");
+  add_kv_options(line);
 }
 
 Result<InferOptions> read_infer_options(const CommandLine& line) {
@@ -166,10 +168,7 @@ Result<InferOptions> read_infer_options(const CommandLine& line) {
   options.metric = *metric;
   BANKAI_ASSIGN_OR_RETURN(options.answer_tokens, read_count(line, "answer-tokens", 0));
   BANKAI_ASSIGN_OR_RETURN(options.activations, read_activation_mode(line));
-  if (line.has("kv-type")) {
-    BANKAI_ASSIGN_OR_RETURN(const bool half, is_first_word(line, "kv-type", "f16", "f32"));
-    options.kv = half ? model::KvType::kF16 : model::KvType::kF32;
-  }
+  BANKAI_ASSIGN_OR_RETURN(options.kv, read_kv_format(line));
   return options;
 }
 

@@ -11,12 +11,12 @@
 #include "cli/command_line.h"
 #include "core/result.h"
 #include "kernels/matmul.h"
-#include "model/kv_cache.h"
+#include "model/kv_format.h"
 #include "model/sampler.h"
 
 namespace bankai::cli {
 
-enum class InferJob { kGenerate, kPerplexity, kProbes, kTokenize };
+enum class InferJob { kGenerate, kPerplexity, kDivergence, kProbes, kTokenize };
 
 struct InferOptions {
   InferJob job = InferJob::kGenerate;
@@ -31,7 +31,7 @@ struct InferOptions {
   model::SamplingOptions sampling;
   std::string logits_out;  // empty: not wanted
 
-  std::optional<std::size_t> context;  // of a perplexity window
+  std::optional<std::size_t> context;  // of a window of perplexity, or a chunk of divergence
   std::optional<std::size_t> stride;
 
   std::vector<std::string> probes;
@@ -40,7 +40,7 @@ struct InferOptions {
   std::size_t answer_tokens = 0;  // 0: by the answer's length
 
   kernels::ActivationMode activations = kernels::ActivationMode::kA8;
-  std::optional<model::KvType> kv;  // nullopt: by the activations
+  std::optional<model::KvFormat> kv;  // nullopt: by the activations
   bool verbose = false;
 };
 

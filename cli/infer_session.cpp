@@ -31,6 +31,12 @@ Result<std::unique_ptr<InferSession>> open_session(const CommandLine& line, Infe
   session->transformer = std::make_unique<model::Transformer>(*session->model, *table, forward);
   session->note(
       format("loaded in %.3f s; %d threads, %s kernels", clock.seconds(), threads, table->name));
+  const model::Hyperparameters& h = session->model->parameters();
+  const std::size_t kv_bytes = model::kv_bytes_per_position(h, forward.kv);
+  const std::size_t half_bytes = model::kv_bytes_per_position(h, model::KvStorage::kF16);
+  session->note(format("keys and values: %s, %zu bytes per token, %.2f times smaller than 16 bits",
+                       model::kv_format_text(forward.kv).c_str(), kv_bytes,
+                       static_cast<double>(half_bytes) / static_cast<double>(kv_bytes)));
   return session;
 }
 

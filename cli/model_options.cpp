@@ -25,12 +25,11 @@ Result<model::LoadOptions> read_load_options(const CommandLine& line, int thread
   return options;
 }
 
-Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line) {
-  const auto& mode = line.get<std::string>("activations");
+Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line, const char* option) {
+  const auto& mode = line.get<std::string>(option);
   if (mode == "a8") return kernels::ActivationMode::kA8;
   if (mode == "a16") return kernels::ActivationMode::kA16;
-  return make_error(ErrorCode::kUsage, "--activations %s: expected a8 or a16",
-                    quoted(mode).c_str());
+  return make_error(ErrorCode::kUsage, "--%s %s: expected a8 or a16", option, quoted(mode).c_str());
 }
 
 }  // namespace bankai::cli

@@ -14,7 +14,8 @@ void add_model_options(CommandLine& line);
 // How to load the model: what add_model_options declares, and the threads. Errors: kUsage.
 Result<model::LoadOptions> read_load_options(const CommandLine& line, int threads);
 
-// The value of --activations, "a8" or "a16". Errors: kUsage.
-Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line);
+// The value of an option as --activations, "a8" or "a16". Errors: kUsage.
+Result<kernels::ActivationMode> read_activation_mode(const CommandLine& line,
+                                                     const char* option = "activations");
 
 }  // namespace bankai::cli

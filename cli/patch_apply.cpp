@@ -17,17 +17,23 @@ namespace {
 using patch::Direction;
 using patch::FlipSet;
 
-// All flips of `patches`, brought together. Shapes are left to the model that they are put on.
+// What `patches` do one after the other. Shapes are left to the model that they are put on.
 Result<FlipSet> combine(std::span<const patch::Patch> patches) {
   std::vector<patch::Flip> flips;
-  for (const patch::Patch& patch : patches)
-    flips.insert(flips.end(), patch.flips.begin(), patch.flips.end());
+  for (const patch::Patch& patch : patches) patch::append_after(flips, patch.flips);
   return FlipSet::make(std::move(flips));
 }
 
+// What turns the file into the model without `patches`.
+Result<FlipSet> removal(std::span<const patch::Patch> patches, Direction direction) {
+  if (direction == Direction::kApply) return FlipSet();
+  BANKAI_ASSIGN_OR_RETURN(const FlipSet all, combine(patches));
+  return all.inverse();
+}
+
 // Each patch must have been made for the model without any of them, or on top of those before it.
-// "The model without them" is the file itself when applying, the file with all flips when
-// reverting.
+// "The model without them" is the file itself when applying, the file with all flips taken back
+// when reverting.
 Status check_states(const CommandLine& line, const PatchWeights& weights,
                     std::span<const patch::Patch> patches, Direction direction) {
   for (std::size_t i = 0; i < patches.size(); ++i) {
@@ -37,12 +43,10 @@ Status check_states(const CommandLine& line, const PatchWeights& weights,
       remark(line, "patch '" + patch.name + "' names no base; only its shapes were checked");
       continue;
     }
-    BANKAI_ASSIGN_OR_RETURN(
-        const FlipSet without,
-        combine(patches.first(direction == Direction::kApply ? 0 : patches.size())));
+    BANKAI_ASSIGN_OR_RETURN(const FlipSet without, removal(patches, direction));
     BANKAI_ASSIGN_OR_RETURN(const FlipSet before, combine(patches.first(i)));
     std::vector<patch::Flip> both(without.flips());
-    both.insert(both.end(), before.begin(), before.end());
+    patch::append_after(both, before);
     BANKAI_ASSIGN_OR_RETURN(const FlipSet stacked, FlipSet::make(std::move(both)));
     BANKAI_ASSIGN_OR_RETURN(const patch::BaseCheck alone,
                             patch::check_base(patch, weights.lookup(), without));
@@ -61,7 +65,7 @@ Status check_states(const CommandLine& line, const PatchWeights& weights,
   return {};
 }
 
-// The edits of the model file that put all patches on it.
+// The edits of the model file that put all patches on it or take them off.
 Result<std::vector<patch::FileEdit>> make_edits(const CommandLine& line,
                                                 const PatchWeights& weights,
                                                 std::span<const patch::Patch> patches,
@@ -70,7 +74,9 @@ Result<std::vector<patch::FileEdit>> make_edits(const CommandLine& line,
     const Status status = check_states(line, weights, patches, direction);
     if (!status.ok()) return with_context(status.error(), weights.file().path());
   }
-  BANKAI_ASSIGN_OR_RETURN(const FlipSet flips, combine(patches));
+  BANKAI_ASSIGN_OR_RETURN(FlipSet flips, direction == Direction::kApply
+                                             ? combine(patches)
+                                             : removal(patches, direction));
   Result<std::vector<patch::FileEdit>> edits =
       patch::collect_edits(flips, weights.lookup(), weights.file().bytes());
   if (!edits.ok()) return with_context(edits.error(), weights.file().path());

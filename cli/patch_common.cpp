@@ -22,6 +22,10 @@ std::size_t count_kind(std::span<const patch::Flip> flips, FlipKind kind) {
   return count;
 }
 
+std::size_t count_steps(std::span<const patch::Flip> flips) {
+  return count_kind(flips, FlipKind::kStepUp) + count_kind(flips, FlipKind::kStepDown);
+}
+
 Json describe_tensor(const patch::Patch& patch, TensorAddress tensor) {
   const std::span<const patch::Flip> flips = patch.flips.of(tensor);
   Json entry = {{"layer", tensor.layer},
@@ -29,7 +33,8 @@ Json describe_tensor(const patch::Patch& patch, TensorAddress tensor) {
                 {"flips", flips.size()},
                 {"row_flips", count_kind(flips, FlipKind::kRow)},
                 {"group_flips", count_kind(flips, FlipKind::kGroup)},
-                {"bit_flips", count_kind(flips, FlipKind::kBit)}};
+                {"bit_flips", count_kind(flips, FlipKind::kBit)},
+                {"steps", count_steps(flips)}};
   const auto shape = patch.base.shapes.find(tensor);
   if (shape != patch.base.shapes.end()) {
     entry["rows"] = shape->second.rows;
@@ -77,6 +82,7 @@ void print_info_json(const patch::Patch& patch, const std::string& output) {
                  {"row_flips", patch.flips.count(FlipKind::kRow)},
                  {"group_flips", patch.flips.count(FlipKind::kGroup)},
                  {"bit_flips", patch.flips.count(FlipKind::kBit)},
+                 {"steps", count_steps(patch.flips.flips())},
                  {"bits_flipped_is_exact", bits.exact},
                  {"description", patch.description},
                  {"base_model", patch.base_model},
@@ -96,9 +102,10 @@ void print_info_text(const patch::Patch& patch) {
             << "base          " << base_of(patch) << '\n'
             << "base hash     "
             << (patch.base.hash ? to_hex(*patch.base.hash) : "none: not bound to a base") << '\n'
-            << format("flips         %zu (%zu rows, %zu groups, %zu bits)\n", patch.flips.size(),
-                      patch.flips.count(FlipKind::kRow), patch.flips.count(FlipKind::kGroup),
-                      patch.flips.count(FlipKind::kBit))
+            << format("flips         %zu (%zu rows, %zu groups, %zu bits, %zu trits)\n",
+                      patch.flips.size(), patch.flips.count(FlipKind::kRow),
+                      patch.flips.count(FlipKind::kGroup), patch.flips.count(FlipKind::kBit),
+                      count_steps(patch.flips.flips()))
             << "bits flipped  " << bits.bits
             << (bits.exact ? "\n" : " (rows of unknown width counted as 4096)\n")
             << format("bytes         %zu binary, %zu JSON; bound %.1f bits = %.1f bytes\n",
@@ -106,9 +113,10 @@ void print_info_text(const patch::Patch& patch) {
                       bound / 8);
   for (const TensorAddress tensor : patch.flips.tensors()) {
     const std::span<const patch::Flip> flips = patch.flips.of(tensor);
-    std::cout << format("  %-16s %6zu rows %6zu groups %6zu bits\n", to_string(tensor).c_str(),
-                        count_kind(flips, FlipKind::kRow), count_kind(flips, FlipKind::kGroup),
-                        count_kind(flips, FlipKind::kBit));
+    std::cout << format("  %-16s %6zu rows %6zu groups %6zu bits %6zu trits\n",
+                        to_string(tensor).c_str(), count_kind(flips, FlipKind::kRow),
+                        count_kind(flips, FlipKind::kGroup), count_kind(flips, FlipKind::kBit),
+                        count_steps(flips));
   }
 }
 

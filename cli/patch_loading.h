@@ -13,23 +13,23 @@
 
 namespace bankai::cli {
 
-// Errors: those of Model::load; kBadInput if an interrupted in-place edit has left the file half
-// changed.
+// From a GGUF file or a pack. Errors: those of open_model_file and Model::load; kBadInput if an
+// interrupted in-place edit has left the file half changed.
 Result<std::unique_ptr<model::Model>> load_model(const std::string& path,
                                                  const model::LoadOptions& options);
 
-// Several patches brought together by exclusive or.
+// Several patches, one after the other.
 struct PatchStack {
   patch::FlipSet flips;
   model::RowOverlay overlay;  // what they do to the model's rows
 };
 
-// Reads the patches and checks them against the model: each must have been made for the model as it
-// is, or as the patches before it leave it. `force` takes them whatever base they name. `remark`
-// hears of patches that name no base.
-// Errors name the file: those of read_patch; kMismatch for another base (with the first matrix that
-// differs, where the patch can tell), for a patch that the file has already, and for a matrix that
-// the model lacks; kBadInput for a flip outside its matrix.
+// Reads the patches (names in the model's pack, or files) and checks them against the model: each
+// must have been made for the model as it is, or as the patches before it leave it. `force` takes
+// them whatever base they name. `remark` hears of patches that name no base. Errors name the file:
+// those of read_patch; kMismatch for another base (with the first matrix that differs, where the
+// patch can tell), for a patch that the file has already, and for a matrix that the model lacks;
+// kBadInput for a flip outside its matrix; those of patch::check_flips.
 Result<PatchStack> load_patches(std::span<const std::string> paths, const model::Model& model,
                                 bool force, const std::function<void(const std::string&)>& remark);
 

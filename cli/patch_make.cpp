@@ -58,13 +58,14 @@ Result<std::vector<patch::Flip>> diff_files(const model::GgufFile& base,
     BANKAI_ASSIGN_OR_RETURN(const model::GgufTensor* other, counterpart(tensor, modified));
     if (std::memcmp(tensor.data.data(), other->data.data(), tensor.data.size()) == 0) continue;
     const auto address = model::parse_gguf_tensor_name(tensor.name);
-    if (tensor.type != kernels::TensorType::kQ1_0 || !address)
+    const auto before = patchable_weights(tensor);
+    const auto after = patchable_weights(*other);
+    if (!address || !before || !after)
       return make_error(ErrorCode::kMismatch,
-                        "%s: tensor '%s' differs, and is no 1-bit matrix that a patch can change",
+                        "%s: tensor '%s' differs, and is no 1-bit or ternary matrix that a patch "
+                        "can change",
                         modified.path().c_str(), std::string(tensor.name).c_str());
-    const Status status = patch::diff_matrix(
-        *address, BitMatrixView::from_q1_0(tensor.data.data(), tensor.rows(), tensor.cols()),
-        BitMatrixView::from_q1_0(other->data.data(), tensor.rows(), tensor.cols()), flips);
+    const Status status = patch::diff_matrix(*address, *before, *after, flips);
     if (!status.ok()) return with_context(status.error(), modified.path());
   }
   return flips;

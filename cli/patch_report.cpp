@@ -14,6 +14,7 @@
 #include "cli/proof_report.h"
 #include "core/format.h"
 #include "model/parallel.h"
+#include "mpi/self_communicator.h"
 #include "patch/algebra.h"
 #include "patch/patch_binary.h"
 #include "patch/patch_file.h"
@@ -82,8 +83,10 @@ Result<bfs::HeldOutResult> prove(const CommandLine& line, Files files) {
   model::Transformer transformer(*model, *table,
                                  model::forward_options(kernels::ActivationMode::kA16, threads));
   const std::size_t context = std::min<std::size_t>(512, model->parameters().context);
-  BANKAI_ASSIGN_OR_RETURN(bfs::HeldOut probes,
-                          bfs::HeldOut::create(transformer, {{std::move(data), 1.0}}, context));
+  mpi::SelfCommunicator self;
+  BANKAI_ASSIGN_OR_RETURN(
+      bfs::HeldOut probes,
+      bfs::HeldOut::create(transformer, self, {{std::move(data), 1.0}}, context));
   return probes.compare(stack.overlay, {});
 }
 

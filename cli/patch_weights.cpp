@@ -1,13 +1,13 @@
 #include "cli/patch_weights.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "core/format.h"
 #include "core/sha256.h"
 #include "model/tensor_names.h"
+#include "model/trit_tensor.h"
 #include "patch/in_place_edit.h"
 
 namespace bankai::cli {
@@ -24,10 +24,7 @@ std::vector<std::byte> edited_bytes(const model::GgufTensor& tensor,
   for (auto edit = first; edit != edits.end() && edit->offset - tensor.offset < tensor.data.size();
        ++edit) {
     if (bytes.empty()) bytes.assign(tensor.data.begin(), tensor.data.end());
-    std::byte mask[sizeof edit->mask];
-    std::memcpy(mask, edit->mask.data(), sizeof mask);
-    std::byte* place = bytes.data() + (edit->offset - tensor.offset);
-    for (std::size_t i = 0; i < sizeof mask; ++i) place[i] ^= mask[i];
+    patch::apply_edit(*edit, bytes.data() + (edit->offset - tensor.offset));
   }
   return bytes;
 }
@@ -45,11 +42,19 @@ Result<PatchWeights> PatchWeights::open(const std::string& path) {
 }
 
 patch::MatrixLookup PatchWeights::lookup() const {
-  return [this](TensorAddress address) -> std::optional<BitMatrixView> {
+  return [this](TensorAddress address) -> std::optional<patch::WeightView> {
     const model::GgufTensor* tensor = file_.find_tensor(model::gguf_tensor_name(address));
-    if (tensor == nullptr || tensor->type != kernels::TensorType::kQ1_0) return std::nullopt;
-    return BitMatrixView::from_q1_0(tensor->data.data(), tensor->rows(), tensor->cols());
+    return tensor == nullptr ? std::nullopt : patchable_weights(*tensor);
   };
+}
+
+std::optional<patch::WeightView> patchable_weights(const model::GgufTensor& tensor) {
+  if (tensor.cols() % kGroupCols != 0) return std::nullopt;
+  if (tensor.type == kernels::TensorType::kQ1_0)
+    return BitMatrixView::from_q1_0(tensor.data.data(), tensor.rows(), tensor.cols());
+  const std::optional<TritMatrixView> trits = model::trit_matrix(tensor);
+  if (!trits) return std::nullopt;
+  return *trits;
 }
 
 Status write_edited_copy(const model::GgufFile& file, std::span<const patch::FileEdit> edits,

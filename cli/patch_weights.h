@@ -1,6 +1,7 @@
-// The 1-bit matrices of a GGUF file as patches address them.
+// The 1-bit and ternary matrices of a GGUF file as patches address them.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ class PatchWeights {
 
   model::GgufFile file_;
 };
+
+// The weights of a tensor that patches can change; nullopt for other types.
+std::optional<patch::WeightView> patchable_weights(const model::GgufTensor& tensor);
 
 // Writes a copy of `file` in which only the bytes of `edits` differ, and the metadata if asked.
 // Errors: those of copy_gguf.

@@ -15,6 +15,8 @@ const char* plural_name(patch::FlipKind kind) {
     case patch::FlipKind::kRow: return "rows";
     case patch::FlipKind::kGroup: return "groups";
     case patch::FlipKind::kBit: return "bits";
+    case patch::FlipKind::kStepUp: return "steps up";
+    case patch::FlipKind::kStepDown: return "steps down";
   }
   return "";
 }

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "bfs/flippable.h"
 #include "cli/model_options.h"
 #include "cli/parse.h"
 #include "cli/search_atlas.h"
@@ -46,8 +47,8 @@ Status read_metrics(const CommandLine& line, bfs::SearchOptions& options) {
   return {};
 }
 
-Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line,
-                                                const model::Model& model) {
+Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line, const model::Model& model,
+                                                bfs::Granularity granularity) {
   const std::size_t num_layers = model.parameters().num_layers;
   const std::string all = "0-" + std::to_string(num_layers - 1);
   BANKAI_ASSIGN_OR_RETURN(
@@ -59,9 +60,14 @@ Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line,
   for (const std::uint32_t layer : layers) {
     for (const Projection projection : projections) {
       const TensorAddress tensor{layer, projection};
-      if (!model.bit_matrix(tensor))
+      if (!bfs::flippable_shape(model, tensor))
+        return make_error(
+            ErrorCode::kUnsupported,
+            "%s: %s is not a 1-bit (Q1_0) or ternary matrix, so it has nothing to flip",
+            model.file().path().c_str(), to_string(tensor).c_str());
+      if (granularity == bfs::Granularity::kBit && !model.bit_matrix(tensor))
         return make_error(ErrorCode::kUnsupported,
-                          "%s: %s is not a one-bit (Q1_0) matrix, so it has no bits to flip",
+                          "%s: %s is ternary and has no bits: --granularity row, group or mixed",
                           model.file().path().c_str(), to_string(tensor).c_str());
       tensors.push_back(tensor);
     }
@@ -226,7 +232,7 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const mo
       options.granularity == bfs::Granularity::kMixed)
     return Error{ErrorCode::kUsage,
                  "--strategy hill-climb draws flips of one kind: --granularity row, group or bit"};
-  BANKAI_ASSIGN_OR_RETURN(options.tensors, read_tensors(line, model));
+  BANKAI_ASSIGN_OR_RETURN(options.tensors, read_tensors(line, model, options.granularity));
   options.control_penalty = line.get<double>("control-penalty");
   if (!(options.control_penalty >= 0.0))
     return Error{ErrorCode::kUsage, "--control-penalty must not be negative"};

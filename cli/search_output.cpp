@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bfs/flippable.h"
 #include "bfs/overlay.h"
 #include "core/atomic_file.h"
 #include "core/format.h"
@@ -55,8 +56,7 @@ std::string history(const bfs::SearchContext& context, const SearchReport& repor
 Result<patch::Patch> bound_patch(const bfs::SearchContext& context, const bfs::SearchState& state) {
   BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, context.make_patch(state.accepted));
   BANKAI_ASSIGN_OR_RETURN(patch.base_model, model_name(context.model()));
-  const auto lookup = [&](TensorAddress tensor) { return context.model().bit_matrix(tensor); };
-  BANKAI_RETURN_IF_ERROR(patch::bind_to_base(patch, lookup));
+  BANKAI_RETURN_IF_ERROR(patch::bind_to_base(patch, bfs::flippable_weights(context.model())));
   if (context.options().bare) patch.base.hash.reset();
   return patch;
 }
@@ -97,12 +97,24 @@ Status append_log(const std::string& path, std::string_view line) {
   return {};
 }
 
-Result<SearchReport> make_report(bfs::SearchContext& context, const bfs::SearchData& data,
-                                 bfs::HeldOut* held_out, model::Transformer& transformer,
-                                 const bfs::SearchState& state, const RunFacts& facts) {
-  SearchReport report;
+Result<Proofs> make_proofs(bfs::SearchContext& context, const bfs::SearchData& data,
+                           bfs::HeldOut* held_out, const bfs::SearchState& state) {
+  Proofs proofs;
   const model::RowOverlay overlay =
       bfs::make_overlay(context.model(), context.flips(state.accepted));
+  if (held_out != nullptr) proofs.held_out = held_out->compare(overlay, {});
+  if (data.controls.empty()) return proofs;
+  BANKAI_ASSIGN_OR_RETURN(bfs::HeldOut controls,
+                          bfs::HeldOut::create(context.transformer(), context.communicator(),
+                                               data.controls, context.options().text_context));
+  proofs.controls = controls.compare(overlay, {});
+  return proofs;
+}
+
+Result<SearchReport> make_report(bfs::SearchContext& context, Proofs proofs,
+                                 const bfs::SearchState& state, const RunFacts& facts) {
+  SearchReport report;
+  const model::Transformer& transformer = context.transformer();
   const std::span<const double> base = context.base_scores();
   report.fitness = state.fitness;
   report.front = state.front;
@@ -110,13 +122,8 @@ Result<SearchReport> make_report(bfs::SearchContext& context, const bfs::SearchD
   report.target_after = bfs::mean_score(context.objective(), context.state_scores(), false);
   report.control_before = bfs::mean_score(context.objective(), base, true);
   report.control_after = bfs::mean_score(context.objective(), context.state_scores(), true);
-  if (held_out != nullptr) report.held_out = held_out->compare(overlay, {});
-  if (!data.controls.empty()) {
-    BANKAI_ASSIGN_OR_RETURN(
-        bfs::HeldOut controls,
-        bfs::HeldOut::create(transformer, data.controls, context.options().text_context));
-    report.controls = controls.compare(overlay, {});
-  }
+  report.held_out = std::move(proofs.held_out);
+  report.controls = std::move(proofs.controls);
   report.forward_tokens = forward_tokens(context, state);
   report.seconds = facts.seconds;
   report.ranks = facts.ranks;

@@ -29,10 +29,17 @@ struct RunFacts {
   int ranks = 1;
 };
 
-// The patch of the accepted flips, bound to its base and with its history, and what it does:
-// scores, and generated answers to the probes of `held_out` (may be null) and of the controls.
-Result<SearchReport> make_report(bfs::SearchContext& context, const bfs::SearchData& data,
-                                 bfs::HeldOut* held_out, model::Transformer& transformer,
+// Generated answers to the held-out probes and the controls, without and with the patch.
+struct Proofs {
+  std::optional<bfs::HeldOutResult> held_out, controls;
+};
+
+// Collective. held_out may be null.
+Result<Proofs> make_proofs(bfs::SearchContext& context, const bfs::SearchData& data,
+                           bfs::HeldOut* held_out, const bfs::SearchState& state);
+
+// Local. The patch of the accepted flips, bound to its base and with its history, and what it does.
+Result<SearchReport> make_report(bfs::SearchContext& context, Proofs proofs,
                                  const bfs::SearchState& state, const RunFacts& facts);
 
 }  // namespace bankai::cli

@@ -5,7 +5,6 @@
 #include "cli/interrupt.h"
 #include "cli/rank_check_report.h"
 #include "cli/search_atlas.h"
-#include "cli/search_output.h"
 #include "cli/search_report.h"
 #include "core/byte_reader.h"
 #include "core/byte_writer.h"
@@ -36,7 +35,19 @@ Status SearchRun::run() {
     BANKAI_ASSIGN_OR_RETURN(reasons_, bfs::explain(*context_, state_));
     progress_.finish();
   }
-  return agree_with_root(is_root_ ? finish(stop) : Status());
+  BANKAI_RETURN_IF_ERROR(agree_with_root(is_root_ ? write_status_ : Status()));
+  Proofs proofs;
+  if (ends_with_patch(stop)) {
+    BANKAI_ASSIGN_OR_RETURN(
+        proofs, make_proofs(*context_, setup_.data, held_out_ ? &*held_out_ : nullptr, state_));
+  }
+  return agree_with_root(is_root_ ? finish(stop, std::move(proofs)) : Status());
+}
+
+// Whether there is a result to prove and write, rather than a reason to end without.
+bool SearchRun::ends_with_patch(Stop stop) const {
+  const bool goes_on_later = stop != Stop::kNone && !setup_.files.checkpoint.empty();
+  return !goes_on_later && stop != Stop::kSignal && !state_.accepted.empty();
 }
 
 SearchRun::Stop SearchRun::why_stopped(const Status& status) {
@@ -60,8 +71,9 @@ Status SearchRun::create_context() {
       context_, bfs::SearchContext::create(transformer_, communicator_, setup_.options, setup_.data,
                                            make_hooks()));
   if (setup_.data.held_out.empty()) return {};
-  BANKAI_ASSIGN_OR_RETURN(held_out_, bfs::HeldOut::create(transformer_, setup_.data.held_out,
-                                                          setup_.options.text_context));
+  BANKAI_ASSIGN_OR_RETURN(held_out_,
+                          bfs::HeldOut::create(transformer_, communicator_, setup_.data.held_out,
+                                               setup_.options.text_context));
   return {};
 }
 
@@ -159,8 +171,7 @@ void SearchRun::note(const Status& status) {
 }
 
 // Rank 0 alone: writes and prints the result.
-Status SearchRun::finish(Stop stop) {
-  BANKAI_RETURN_IF_ERROR(write_status_);
+Status SearchRun::finish(Stop stop, Proofs proofs) {
   const bool has_checkpoint = !setup_.files.checkpoint.empty();
   if (stop != Stop::kNone && has_checkpoint) {
     BANKAI_RETURN_IF_ERROR(save_checkpoint(state_));
@@ -176,10 +187,9 @@ Status SearchRun::finish(Stop stop) {
                  held_out_ && setup_.options.patience > 0
                      ? "no round improved the held-out score: nothing generalises"
                      : "no flip within the budget improves the fitness"};
-  BANKAI_ASSIGN_OR_RETURN(
-      SearchReport report,
-      make_report(*context_, setup_.data, held_out_ ? &*held_out_ : nullptr, transformer_, state_,
-                  {setup_.model_hash, seconds(), communicator_.size()}));
+  BANKAI_ASSIGN_OR_RETURN(SearchReport report,
+                          make_report(*context_, std::move(proofs), state_,
+                                      {setup_.model_hash, seconds(), communicator_.size()}));
   report.reasons = reasons_;
   const bool generalises =
       !report.held_out || report.held_out->generalises(setup_.files.held_out_level);

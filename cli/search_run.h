@@ -7,6 +7,7 @@
 #include "bfs/explain.h"
 #include "bfs/search.h"
 #include "cli/progress.h"
+#include "cli/search_output.h"
 #include "cli/search_setup.h"
 #include "core/clock.h"
 
@@ -32,7 +33,8 @@ class SearchRun {
   void show_round(const bfs::SearchState& state);
   void show_draw(const bfs::SearchState& state);
   Status save_checkpoint(const bfs::SearchState& state);
-  Status finish(Stop stop);
+  bool ends_with_patch(Stop stop) const;
+  Status finish(Stop stop, Proofs proofs);
   Status check_ranking();
   // Why held-out data do not prove the patch.
   std::string why_unproven(const bfs::HeldOutResult& proof) const;

@@ -36,11 +36,22 @@ KernelTable filled_from(KernelTable table, const KernelTable& lower) {
   fill(table.gemm_transposed, lower.gemm_transposed);
   fill(table.xnor_gemm, lower.xnor_gemm);
   fill(table.xnor_threshold, lower.xnor_threshold);
+  fill(table.xnor_pointer, lower.xnor_pointer);
   for (std::size_t i = 0; i < kNumKvTypes; ++i) {
     fill(table.attention_scores[i], lower.attention_scores[i]);
     fill(table.attention_values[i], lower.attention_values[i]);
   }
+  for (std::size_t i = 0; i < kNumKvCodes; ++i) {
+    fill(table.packed_scores[i], lower.packed_scores[i]);
+    fill(table.packed_values[i], lower.packed_values[i]);
+  }
   fill(table.accumulate_outer, lower.accumulate_outer);
+  fill(table.add_digit_products, lower.add_digit_products);
+  fill(table.add_products, lower.add_products);
+  fill(table.add_silu_changes, lower.add_silu_changes);
+  fill(table.add_relu2_changes, lower.add_relu2_changes);
+  fill(table.add_shortfalls, lower.add_shortfalls);
+  fill(table.add_fixed, lower.add_fixed);
   fill(table.dot_f32, lower.dot_f32);
   fill(table.add_f32, lower.add_f32);
   fill(table.f32_to_f16, lower.f32_to_f16);

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/bit_panels.h"
 #include "kernels/panels.h"
 
 namespace bankai::kernels {
@@ -32,10 +33,38 @@ struct Activations {
   std::size_t cols = 0;  // a multiple of 128
 };
 
-// How keys and values are stored; indexes attention_scores and attention_values.
+// How keys and values are stored as floats; indexes attention_scores and attention_values.
 enum class KvType : std::uint8_t { kF16, kF32 };
 inline constexpr std::size_t kNumKvTypes = 2;
 inline constexpr std::size_t kKeyBlock = 16;  // positions in a block of keys
+
+// Bits of the codes of keys and values; packed_scores and packed_values have an op for each.
+inline constexpr std::size_t kKvCodeBits[] = {1, 2, 4, 8};
+inline constexpr std::size_t kNumKvCodes = 4;
+
+// Keys or values of some positions as codes: element = fma(code, scale, minimum) of the position.
+struct PackedVectors {
+  const std::uint8_t* codes = nullptr;  // runs of 16 (kernels/kv_codes.h)
+  const float* scales = nullptr;        // (positions)
+  const float* minima = nullptr;        // (positions)
+};
+
+inline constexpr std::size_t kDigitTokens = 128;  // of add_digit_products
+
+// A query over keys of bits, which are the rows of panels (bit_panels.h): word w of key j is at
+// keys[j / 8 · panel_stride + 8 · w + j mod 8]; whole panels are readable. Costs stay below 2^62 in
+// size.
+struct PointerQuery {
+  const std::uint64_t* query;  // (words)
+  const std::uint64_t* mask;   // (words): the bits that count
+  std::size_t words;
+  const std::uint64_t* keys;
+  std::size_t panel_stride;
+  std::size_t num_positions;
+  std::int64_t bit_cost;  // at least 0, below 2^32
+  std::int64_t position_cost;
+  bool latest;
+};
 
 struct KernelTable {
   const char* name = nullptr;           // "scalar", "avx2", "avx512", …
@@ -68,16 +97,22 @@ struct KernelTable {
                           const float* gradient, std::size_t tokens, std::size_t gradient_stride,
                           bool fine, float* out, std::size_t out_stride) = nullptr;
 
-  // Products of ±1 with ±1, both as bits (1 → +1, 0 → −1) in rows of ceil(cols / 64) words, least
-  // significant bit first; bits beyond cols are 0. dot = cols − 2 · popcount(w xor a).
+  // Products of ±1 with ±1, both as bits (1 → +1, 0 → −1): weights (rows, cols) in panels
+  // (bit_panels.h), activations in rows of ceil(cols / 64) words, least significant bit first; bits
+  // beyond cols are 0. dot = cols − 2 · popcount(w xor a).
   // out[t · out_stride + r] = dot.
-  void (*xnor_gemm)(const std::uint64_t* weights, std::size_t rows,
-                    const std::uint64_t* activations, std::size_t tokens, std::size_t cols,
-                    std::int32_t* out, std::size_t out_stride) = nullptr;
+  void (*xnor_gemm)(const std::uint64_t* panels, std::size_t rows, const std::uint64_t* activations,
+                    std::size_t tokens, std::size_t cols, std::int32_t* out,
+                    std::size_t out_stride) = nullptr;
   // Bit r of row t of out (tokens, ceil(rows / 64)) = dot >= thresholds[r]; bits beyond rows are 0.
-  void (*xnor_threshold)(const std::uint64_t* weights, std::size_t rows,
+  void (*xnor_threshold)(const std::uint64_t* panels, std::size_t rows,
                          const std::uint64_t* activations, std::size_t tokens, std::size_t cols,
                          const std::int32_t* thresholds, std::uint64_t* out) = nullptr;
+  // The key of least cost among the positions j < num_positions (at least one), where
+  //   cost_j = bit_cost · popcount((query xor key_j) and mask) + position_cost · (num_positions − 1
+  //   − j);
+  // among equals the latest if `latest`, else the earliest.
+  std::size_t (*xnor_pointer)(const PointerQuery& query) = nullptr;
 
   // Attention of some queries over one head's keys and values, which are (f16 or f32, by index of
   // KvType) in blocks of 16 positions: keys transposed, key(j, d) at keys[j / 16 · block_stride +
@@ -97,6 +132,22 @@ struct KernelTable {
                                    std::size_t head_dim, float* out, std::size_t out_stride);
   AttentionValues attention_values[kNumKvTypes] = {};
 
+  // The same over codes, an op for each of kKvCodeBits. Keys: run d of block b, head_dim runs per
+  // block, has the codes of dimension d of positions 16 b … 16 b + 15; scales and minima are there
+  // for all of them. Values: ceil(head_dim / 16) runs per position, run r with its dimensions 16 r
+  // … 16 r + 15. The results are those of attention_scores and attention_values on the elements as
+  // f32, bit for bit.
+  using PackedScores = void (*)(const float* queries, std::size_t num_queries,
+                                std::size_t query_stride, std::size_t head_dim,
+                                const PackedVectors& keys, std::size_t num_blocks, float scale,
+                                float* out, std::size_t out_stride);
+  PackedScores packed_scores[kNumKvCodes] = {};
+  using PackedValues = void (*)(const float* weights, std::size_t num_queries,
+                                std::size_t weight_stride, const PackedVectors& values,
+                                std::size_t num_positions, std::size_t head_dim, float* out,
+                                std::size_t out_stride);
+  PackedValues packed_values[kNumKvCodes] = {};
+
   // Adds the outer products of rows of a (tokens, rows) and b (tokens, cols), in place, as the
   // gradient of a weight matrix wants it: for t ascending, r < rows and c < cols
   //   out[r · out_stride + c] = fma(a[t · a_stride + r], b[t · b_stride + c], out[r · out_stride +
@@ -105,6 +156,36 @@ struct KernelTable {
   void (*accumulate_outer)(const float* a, std::size_t a_stride, std::size_t rows, const float* b,
                            std::size_t b_stride, std::size_t cols, std::size_t tokens, float* out,
                            std::size_t out_stride) = nullptr;
+
+  // The same of digits, for up to kDigitTokens tokens. a (rows, tokens), rows at a_stride: the
+  // digits of a row together; b (tokens / 4, columns, 4), fours of tokens at 4 · b_cols: the digits
+  // of four tokens together. Digits are in [-127, 127], and 0 for the tokens that fill up the last
+  // four, which both have. cols is a multiple of 16. The sum over tokens is an exact integer:
+  //   out[r · out_stride + c] = fma(float(Σ_t a_{r,t} · b_{t,c}), a_scales_r · b_scales_c, before)
+  // where `before` is what out has there if `adds`, else 0.
+  void (*add_digit_products)(const std::int8_t* a, std::size_t a_stride, const float* a_scales,
+                             std::size_t rows, const std::int8_t* b, std::size_t b_cols,
+                             const float* b_scales, std::size_t cols, std::size_t tokens, bool adds,
+                             float* out, std::size_t out_stride) = nullptr;
+
+  // Changes of many candidates at once, each added in place to a sum of its own.
+  // sums_i = fma(a_i, b_i, sums_i).
+  void (*add_products)(const float* a, const float* b, std::size_t n, float* sums) = nullptr;
+  // sums_i = fma(factors_i, f(fma(−2, shares_i, gate_i)) − before_i, sums_i) with f as in silu_mul
+  // and relu2_mul.
+  using AddActivationChanges = void (*)(const float* gate, const float* shares, const float* before,
+                                        const float* factors, std::size_t n, float* sums);
+  AddActivationChanges add_silu_changes = nullptr;
+  AddActivationChanges add_relu2_changes = nullptr;
+  // By how much more a value falls short of 0 when a_i · b_i is added to its `slack` above 0:
+  // sums_i = fma(weight, max(−fma(a_i, b_i, slack), 0) − max(−slack, 0), sums_i). NaN as in
+  // max_f32.
+  void (*add_shortfalls)(const float* a, const float* b, std::size_t n, float slack, float weight,
+                         float* sums) = nullptr;
+  // sums_i += the integer nearest to 2^40 · x (ties to even), x = a_i · b_i limited to [−limit,
+  // limit]; NaN counts as −limit. limit is at most 2^10.
+  void (*add_fixed)(const float* a, const float* b, std::size_t n, float limit,
+                    std::int64_t* sums) = nullptr;
 
   // Σ a_i · b_i in 16 lanes of fma.
   float (*dot_f32)(const float* a, const float* b, std::size_t n) = nullptr;

@@ -4,6 +4,7 @@
 
 #include "kernels/attention_body.h"
 #include "kernels/byte_quads_avx512.h"
+#include "kernels/change_body.h"
 #include "kernels/cpu_features.h"
 #include "kernels/elementwise_body.h"
 #include "kernels/gemm_bits_avx512.h"
@@ -17,6 +18,7 @@
 #include "kernels/vec16_avx512.h"
 #include "kernels/xnor_avx512.h"
 #include "kernels/xnor_body.h"
+#include "kernels/xnor_pointer.h"
 
 namespace bankai::kernels {
 
@@ -30,11 +32,21 @@ const KernelTable kAvx512Kernels = {
     .gemm_transposed = gemm_transposed<ByteQuadsAvx512>,
     .xnor_gemm = xnor_gemm<XnorAvx512>,
     .xnor_threshold = xnor_threshold<XnorAvx512>,
+    .xnor_pointer = xnor_pointer<XnorAvx512>,
     .attention_scores = {attention_scores<Vec16Avx512, KvType::kF16>,
                          attention_scores<Vec16Avx512, KvType::kF32>},
     .attention_values = {attention_values<Vec16Avx512, KvType::kF16>,
                          attention_values<Vec16Avx512, KvType::kF32>},
+    .packed_scores = {packed_scores<Vec16Avx512, 1>, packed_scores<Vec16Avx512, 2>,
+                      packed_scores<Vec16Avx512, 4>, packed_scores<Vec16Avx512, 8>},
+    .packed_values = {packed_values<Vec16Avx512, 1>, packed_values<Vec16Avx512, 2>,
+                      packed_values<Vec16Avx512, 4>, packed_values<Vec16Avx512, 8>},
     .accumulate_outer = accumulate_outer<Vec16Avx512>,
+    .add_products = add_products<Vec16Avx512>,
+    .add_silu_changes = add_silu_changes<Vec16Avx512>,
+    .add_relu2_changes = add_relu2_changes<Vec16Avx512>,
+    .add_shortfalls = add_shortfalls<Vec16Avx512>,
+    .add_fixed = add_fixed<Vec16Avx512>,
     .dot_f32 = dot_f32<Vec16Avx512>,
     .add_f32 = add_f32<Vec16Avx512>,
     .f32_to_f16 = f32_to_f16<Vec16Avx512>,

@@ -4,11 +4,14 @@
 
 #include "kernels/byte_quads_avx512icl.h"
 #include "kernels/cpu_features.h"
+#include "kernels/digit_sums_avx512icl.h"
 #include "kernels/int8_peak_body.h"
 #include "kernels/kernel_table.h"
+#include "kernels/outer_digits_body.h"
 #include "kernels/transposed_body.h"
 #include "kernels/xnor_avx512icl.h"
 #include "kernels/xnor_body.h"
+#include "kernels/xnor_pointer.h"
 
 namespace bankai::kernels {
 
@@ -18,6 +21,8 @@ const KernelTable kAvx512IclKernels = {
     .gemm_transposed = gemm_transposed<ByteQuadsAvx512Icl>,
     .xnor_gemm = xnor_gemm<XnorAvx512Icl>,
     .xnor_threshold = xnor_threshold<XnorAvx512Icl>,
+    .xnor_pointer = xnor_pointer<XnorAvx512Icl>,
+    .add_digit_products = add_digit_products<DigitSumsAvx512Icl>,
     .int8_peak = int8_peak<ByteQuadsAvx512Icl>,
 };
 

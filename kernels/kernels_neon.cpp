@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/attention_body.h"
+#include "kernels/change_body.h"
 #include "kernels/cpu_features.h"
 #include "kernels/elementwise_body.h"
 #include "kernels/gemm_int8_body.h"
@@ -28,7 +29,16 @@ const KernelTable kNeonKernels = {
                          attention_scores<Vec16Neon, KvType::kF32>},
     .attention_values = {attention_values<Vec16Neon, KvType::kF16>,
                          attention_values<Vec16Neon, KvType::kF32>},
+    .packed_scores = {packed_scores<Vec16Neon, 1>, packed_scores<Vec16Neon, 2>,
+                      packed_scores<Vec16Neon, 4>, packed_scores<Vec16Neon, 8>},
+    .packed_values = {packed_values<Vec16Neon, 1>, packed_values<Vec16Neon, 2>,
+                      packed_values<Vec16Neon, 4>, packed_values<Vec16Neon, 8>},
     .accumulate_outer = accumulate_outer<Vec16Neon>,
+    .add_products = add_products<Vec16Neon>,
+    .add_silu_changes = add_silu_changes<Vec16Neon>,
+    .add_relu2_changes = add_relu2_changes<Vec16Neon>,
+    .add_shortfalls = add_shortfalls<Vec16Neon>,
+    .add_fixed = add_fixed<Vec16Neon>,
     .dot_f32 = dot_f32<Vec16Neon>,
     .add_f32 = add_f32<Vec16Neon>,
     .f32_to_f16 = f32_to_f16<Vec16Neon>,

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/attention_body.h"
+#include "kernels/change_body.h"
 #include "kernels/elementwise_body.h"
 #include "kernels/half.h"
 #include "kernels/kernel_table.h"
@@ -78,33 +79,55 @@ void gemm_transposed(const Panels& weights, std::size_t first_group, std::size_t
   }
 }
 
-std::int32_t xnor_dot(const std::uint64_t* a, const std::uint64_t* b, std::size_t cols) {
+std::int32_t xnor_dot(const std::uint64_t* panels, std::size_t row, const std::uint64_t* token,
+                      std::size_t cols) {
+  const std::size_t words = (cols + 63) / 64;
+  const std::uint64_t* weights =
+      panels + row / kBitPanelRows * kBitPanelRows * words + row % kBitPanelRows;
   std::size_t different = 0;
-  for (std::size_t word = 0; word < (cols + 63) / 64; ++word)
-    different += static_cast<std::size_t>(__builtin_popcountll(a[word] ^ b[word]));
+  for (std::size_t word = 0; word < words; ++word)
+    different +=
+        static_cast<std::size_t>(__builtin_popcountll(weights[word * kBitPanelRows] ^ token[word]));
   return static_cast<std::int32_t>(cols) - 2 * static_cast<std::int32_t>(different);
 }
 
-void xnor_gemm(const std::uint64_t* weights, std::size_t rows, const std::uint64_t* activations,
+void xnor_gemm(const std::uint64_t* panels, std::size_t rows, const std::uint64_t* activations,
                std::size_t tokens, std::size_t cols, std::int32_t* out, std::size_t out_stride) {
   const std::size_t words = (cols + 63) / 64;
   for (std::size_t token = 0; token < tokens; ++token)
     for (std::size_t row = 0; row < rows; ++row)
-      out[token * out_stride + row] =
-          xnor_dot(weights + row * words, activations + token * words, cols);
+      out[token * out_stride + row] = xnor_dot(panels, row, activations + token * words, cols);
 }
 
-void xnor_threshold(const std::uint64_t* weights, std::size_t rows,
-                    const std::uint64_t* activations, std::size_t tokens, std::size_t cols,
-                    const std::int32_t* thresholds, std::uint64_t* out) {
+void xnor_threshold(const std::uint64_t* panels, std::size_t rows, const std::uint64_t* activations,
+                    std::size_t tokens, std::size_t cols, const std::int32_t* thresholds,
+                    std::uint64_t* out) {
   const std::size_t words = (cols + 63) / 64;
   const std::size_t out_words = (rows + 63) / 64;
   for (std::size_t token = 0; token < tokens; ++token) {
     for (std::size_t word = 0; word < out_words; ++word) out[token * out_words + word] = 0;
     for (std::size_t row = 0; row < rows; ++row)
-      if (xnor_dot(weights + row * words, activations + token * words, cols) >= thresholds[row])
+      if (xnor_dot(panels, row, activations + token * words, cols) >= thresholds[row])
         out[token * out_words + row / 64] |= std::uint64_t{1} << row % 64;
   }
+}
+
+std::size_t xnor_pointer(const PointerQuery& p) {
+  std::size_t best = 0;
+  std::int64_t best_cost = 0;
+  for (std::size_t j = 0; j < p.num_positions; ++j) {
+    const std::uint64_t* key = p.keys + j / kBitPanelRows * p.panel_stride + j % kBitPanelRows;
+    std::int64_t different = 0;
+    for (std::size_t word = 0; word < p.words; ++word)
+      different += __builtin_popcountll((key[word * kBitPanelRows] ^ p.query[word]) & p.mask[word]);
+    const std::int64_t cost = p.bit_cost * different +
+                              p.position_cost * static_cast<std::int64_t>(p.num_positions - 1 - j);
+    if (j == 0 || cost < best_cost || (p.latest && cost == best_cost)) {
+      best_cost = cost;
+      best = j;
+    }
+  }
+  return best;
 }
 
 void accumulate_outer(const float* a, std::size_t a_stride, std::size_t rows, const float* b,
@@ -116,6 +139,20 @@ void accumulate_outer(const float* a, std::size_t a_stride, std::size_t rows, co
         float& sum = out[r * out_stride + c];
         sum = std::fma(a[t * a_stride + r], b[t * b_stride + c], sum);
       }
+}
+
+void add_digit_products(const std::int8_t* a, std::size_t a_stride, const float* a_scales,
+                        std::size_t rows, const std::int8_t* b, std::size_t b_cols,
+                        const float* b_scales, std::size_t cols, std::size_t tokens, bool adds,
+                        float* out, std::size_t out_stride) {
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < cols; ++c) {
+      std::int32_t dot = 0;
+      for (std::size_t t = 0; t < tokens; ++t)
+        dot += a[r * a_stride + t] * b[(t / 4 * b_cols + c) * 4 + t % 4];
+      float& sum = out[r * out_stride + c];
+      sum = std::fma(static_cast<float>(dot), a_scales[r] * b_scales[c], adds ? sum : 0.0F);
+    }
 }
 
 // One multiply-add after another, as the loops above do them.
@@ -139,11 +176,22 @@ const KernelTable kScalarKernels = {
     .gemm_transposed = gemm_transposed,
     .xnor_gemm = xnor_gemm,
     .xnor_threshold = xnor_threshold,
+    .xnor_pointer = xnor_pointer,
     .attention_scores = {attention_scores<Vec16Scalar, KvType::kF16>,
                          attention_scores<Vec16Scalar, KvType::kF32>},
     .attention_values = {attention_values<Vec16Scalar, KvType::kF16>,
                          attention_values<Vec16Scalar, KvType::kF32>},
+    .packed_scores = {packed_scores<Vec16Scalar, 1>, packed_scores<Vec16Scalar, 2>,
+                      packed_scores<Vec16Scalar, 4>, packed_scores<Vec16Scalar, 8>},
+    .packed_values = {packed_values<Vec16Scalar, 1>, packed_values<Vec16Scalar, 2>,
+                      packed_values<Vec16Scalar, 4>, packed_values<Vec16Scalar, 8>},
     .accumulate_outer = accumulate_outer,
+    .add_digit_products = add_digit_products,
+    .add_products = add_products<Vec16Scalar>,
+    .add_silu_changes = add_silu_changes<Vec16Scalar>,
+    .add_relu2_changes = add_relu2_changes<Vec16Scalar>,
+    .add_shortfalls = add_shortfalls<Vec16Scalar>,
+    .add_fixed = add_fixed<Vec16Scalar>,
     .dot_f32 = dot_f32<Vec16Scalar>,
     .add_f32 = add_f32<Vec16Scalar>,
     .f32_to_f16 = f32_to_f16<Vec16Scalar>,

@@ -48,9 +48,9 @@ void accumulate_outer(const float* a, std::size_t a_stride, std::size_t rows, co
       for (std::size_t col = 0; col < cols; col += kOuterCols) {
         const std::size_t num_cols = least(kOuterCols, cols - col);
         copy_rows<V>(b + token * b_stride + col, b_stride, num_tokens, num_cols, blocks.b);
-        mix_all<V, KvType::kF32, WeightOrder::kByPosition, least(V::kAccumulators, 6)>(
-            blocks.a, num_rows, num_rows, blocks.b, num_cols, num_tokens, num_cols,
-            out + row * out_stride + col, out_stride);
+        mix_all<V, WeightOrder::kByPosition, least(V::kAccumulators, 6)>(
+            blocks.a, num_rows, num_rows, FloatRows<KvType::kF32>{blocks.b, num_cols}, num_tokens,
+            num_cols, out + row * out_stride + col, out_stride);
       }
     }
   }

@@ -7,8 +7,6 @@
 namespace bankai::kernels {
 namespace {
 
-constexpr std::size_t kHalfBytes = 2;
-constexpr std::size_t kRunBytes = 32;  // of interleaved two-bit codes
 constexpr std::uint16_t kHalfOne = 0x3C00;
 
 constexpr std::size_t block_bytes(TensorType type) { return tensor_type_info(type).block_bytes; }
@@ -16,79 +14,57 @@ constexpr std::size_t block_weights(TensorType type) {
   return tensor_type_info(type).block_weights;
 }
 
-void decode_in_order(const std::uint8_t* bytes, std::size_t weights, std::uint8_t* codes) {
-  for (std::size_t byte = 0; byte < weights / 4; ++byte)
-    for (std::size_t i = 0; i < 4; ++i)
-      codes[4 * byte + i] = static_cast<std::uint8_t>((bytes[byte] >> (2 * i)) & 3);
+constexpr TritLayout in_order(TensorType type) {
+  return {TritPacking::kInOrder, block_weights(type), block_bytes(type), 2, 0};
+}
+constexpr TritLayout scale_last(TensorType type, TritPacking packing) {
+  return {packing, block_weights(type), block_bytes(type), 0, block_bytes(type) - 2};
 }
 
-enum class FirstBits { kLowest, kHighest };
+constexpr TritLayout kQ2Layout = in_order(TensorType::kQ2_0);
+constexpr TritLayout kPQ2Layout = in_order(TensorType::kPQ2_0);
+constexpr TritLayout kTQ2Layout = scale_last(TensorType::kTQ2_0, TritPacking::kRunsFromLowest);
+constexpr TritLayout kTQ1Layout = scale_last(TensorType::kTQ1_0, TritPacking::kBase3);
+constexpr TritLayout kI2SLayout = {TritPacking::kRunsFromHighest, block_weights(TensorType::kI2_S),
+                                   block_bytes(TensorType::kI2_S), 0, TritLayout::kNoScale};
+static_assert(kTQ1Layout.block_cols <= kMaxTritBlock && kTQ2Layout.block_cols <= kMaxTritBlock);
 
-// One run: 128 weights.
-void decode_interleaved(const std::uint8_t* bytes, FirstBits first, std::uint8_t* codes) {
-  for (unsigned part = 0; part < 4; ++part, codes += kRunBytes) {
-    const unsigned shift = first == FirstBits::kLowest ? 2 * part : 6 - 2 * part;
-    for (std::size_t m = 0; m < kRunBytes; ++m)
-      codes[m] = static_cast<std::uint8_t>((bytes[m] >> shift) & 3);
-  }
-}
-
-// A byte b stands for the fraction b / 256, whose base-3 digits come out one by one.
-void decode_base3(const std::uint8_t* bytes, std::size_t num_bytes, std::size_t num_digits,
-                  std::uint8_t* codes) {
-  for (std::size_t m = 0; m < num_bytes; ++m) {
-    unsigned fraction = bytes[m];
-    for (std::size_t n = 0; n < num_digits; ++n) {
-      fraction *= 3;
-      codes[n * num_bytes + m] = static_cast<std::uint8_t>(fraction >> 8U);
-      fraction &= 0xFFU;
-    }
-  }
-}
-
-void decode_tq1_0(const std::uint8_t* block, std::uint8_t* codes) {
-  decode_base3(block, 32, 5, codes);
-  decode_base3(block + 32, 16, 5, codes + 160);
-  decode_base3(block + 48, 4, 4, codes + 240);
+const TritLayout& layout_of(TensorType type) {
+  const TritLayout* layout = find_trit_layout(type);
+  BANKAI_CHECK(layout != nullptr, "not a ternary type");
+  return *layout;
 }
 
 }  // namespace
 
-bool is_ternary(TensorType type) {
+const TritLayout* find_trit_layout(TensorType type) {
   switch (type) {
-    case TensorType::kTQ1_0:
-    case TensorType::kTQ2_0:
-    case TensorType::kI2_S:
-    case TensorType::kQ2_0:
-    case TensorType::kPQ2_0: return true;
-    default: return false;
+    case TensorType::kQ2_0: return &kQ2Layout;
+    case TensorType::kPQ2_0: return &kPQ2Layout;
+    case TensorType::kTQ2_0: return &kTQ2Layout;
+    case TensorType::kTQ1_0: return &kTQ1Layout;
+    case TensorType::kI2_S: return &kI2SLayout;
+    default: return nullptr;
   }
 }
 
 void decode_ternary_block(TensorType type, const std::uint8_t* block, std::uint8_t* codes) {
-  static_assert(block_weights(TensorType::kTQ1_0) <= kMaxTernaryBlock &&
-                block_weights(TensorType::kTQ2_0) <= kMaxTernaryBlock);
-  switch (type) {
-    case TensorType::kQ2_0:
-    case TensorType::kPQ2_0:
-      decode_in_order(block + kHalfBytes, block_weights(type), codes);
-      return;
-    case TensorType::kTQ2_0:
-      decode_interleaved(block, FirstBits::kLowest, codes);
-      decode_interleaved(block + kRunBytes, FirstBits::kLowest, codes + 4 * kRunBytes);
-      return;
-    case TensorType::kI2_S: decode_interleaved(block, FirstBits::kHighest, codes); return;
-    case TensorType::kTQ1_0: decode_tq1_0(block, codes); return;
-    default: BANKAI_CHECK(false, "not a ternary type");
-  }
+  decode_trits(layout_of(type), reinterpret_cast<const std::byte*>(block), codes);
 }
 
 std::uint16_t ternary_block_scale(TensorType type, const std::uint8_t* block) {
-  if (type == TensorType::kI2_S) return kHalfOne;
-  const bool is_last = type == TensorType::kTQ1_0 || type == TensorType::kTQ2_0;
+  const TritLayout& layout = layout_of(type);
+  if (!layout.has_scale()) return kHalfOne;
   std::uint16_t scale;
-  std::memcpy(&scale, is_last ? block + block_bytes(type) - kHalfBytes : block, sizeof scale);
+  std::memcpy(&scale, block + layout.scale_offset, sizeof scale);
   return scale;
+}
+
+void encode_ternary_block(TensorType type, const std::uint8_t* codes, std::uint16_t scale,
+                          std::uint8_t* block) {
+  const TritLayout& layout = layout_of(type);
+  encode_trits(layout, codes, reinterpret_cast<std::byte*>(block));
+  if (layout.has_scale()) std::memcpy(block + layout.scale_offset, &scale, sizeof scale);
 }
 
 }  // namespace bankai::kernels

@@ -44,6 +44,36 @@ struct Vec16Avx2 {
     __builtin_memcpy(half, from, lanes.count * sizeof(std::uint16_t));
     return load_half(half, AllLanes{});
   }
+  template <std::size_t kBits>
+  static Vec16Avx2 load_codes(const std::uint8_t* from) {
+    if constexpr (kBits == 8) {
+      return {floats_of_bytes(from), floats_of_bytes(from + 8)};
+    } else if constexpr (kBits == 4) {
+      std::uint64_t codes;
+      __builtin_memcpy(&codes, from, sizeof codes);
+      const __m256i all = _mm256_set1_epi64x(static_cast<long long>(codes));
+      const __m256i shifts = _mm256_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12);
+      const __m256i high_shifts = _mm256_add_epi32(shifts, _mm256_set1_epi32(16));
+      const __m256i mask = _mm256_set1_epi32(15);
+      return {_mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srlv_epi32(all, shifts), mask)),
+              _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srlv_epi32(all, high_shifts), mask))};
+    } else if constexpr (kBits == 2) {
+      std::uint32_t codes;
+      __builtin_memcpy(&codes, from, sizeof codes);
+      const __m256i all = _mm256_set1_epi32(static_cast<int>(codes));
+      const __m256i shifts = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+      const __m256i high_shifts = _mm256_add_epi32(shifts, _mm256_set1_epi32(16));
+      const __m256 floats = _mm256_setr_ps(0, 1, 2, 3, 0, 1, 2, 3);  // by the lowest two bits
+      return {_mm256_permutevar_ps(floats, _mm256_srlv_epi32(all, shifts)),
+              _mm256_permutevar_ps(floats, _mm256_srlv_epi32(all, high_shifts))};
+    } else {
+      std::uint16_t codes;
+      __builtin_memcpy(&codes, from, sizeof codes);
+      const __m256i all = _mm256_set1_epi32(codes);
+      const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+      return {one_where_set(all, bits), one_where_set(all, _mm256_slli_epi32(bits, 8))};
+    }
+  }
   void store(float* to, AllLanes) const {
     _mm256_storeu_ps(to, low);
     _mm256_storeu_ps(to + 8, high);
@@ -68,6 +98,18 @@ struct Vec16Avx2 {
     _mm_storeu_si128(
         reinterpret_cast<__m128i*>(to),
         _mm_packs_epi16(_mm256_castsi256_si128(in_order), _mm256_extracti128_si256(in_order, 1)));
+  }
+  void add_fixed(std::int64_t* to, AllLanes) const {
+    add_integers(to, _mm256_castps256_ps128(low));
+    add_integers(to + 4, _mm256_extractf128_ps(low, 1));
+    add_integers(to + 8, _mm256_castps256_ps128(high));
+    add_integers(to + 12, _mm256_extractf128_ps(high, 1));
+  }
+  void add_fixed(std::int64_t* to, FirstLanes lanes) const {
+    std::int64_t sums[kLanes] = {};
+    __builtin_memcpy(sums, to, lanes.count * sizeof(std::int64_t));
+    add_fixed(sums, AllLanes{});
+    __builtin_memcpy(to, sums, lanes.count * sizeof(std::int64_t));
   }
 
   friend Vec16Avx2 operator+(Vec16Avx2 a, Vec16Avx2 b) {
@@ -101,6 +143,11 @@ struct Vec16Avx2 {
     return {_mm256_min_ps(top, _mm256_max_ps(bottom, a.low)),
             _mm256_min_ps(top, _mm256_max_ps(bottom, a.high))};
   }
+  // The instruction gives its second operand where either is NaN.
+  static Vec16Avx2 at_least(Vec16Avx2 a, float lowest) {
+    const __m256 bottom = _mm256_set1_ps(lowest);
+    return {_mm256_max_ps(a.low, bottom), _mm256_max_ps(a.high, bottom)};
+  }
   static Vec16Avx2 max_magnitude(Vec16Avx2 a, Vec16Avx2 b) {
     const __m256 sign = _mm256_set1_ps(-0.0F);
     return {larger_bits(a.low, _mm256_andnot_ps(sign, b.low)),
@@ -125,6 +172,23 @@ struct Vec16Avx2 {
  private:
   static constexpr int kNearestEven = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
+  // At 1.5 · 2^52 the last bit of a double is worth one.
+  static void add_integers(std::int64_t* to, __m128 x) {
+    const __m256d shift = _mm256_set1_pd(0x1.8p52);
+    const __m256d shifted = _mm256_fmadd_pd(_mm256_cvtps_pd(x), _mm256_set1_pd(0x1p40), shift);
+    const __m256i integers =
+        _mm256_sub_epi64(_mm256_castpd_si256(shifted), _mm256_castpd_si256(shift));
+    __m256i* sums = reinterpret_cast<__m256i*>(to);
+    _mm256_storeu_si256(sums, _mm256_add_epi64(_mm256_loadu_si256(sums), integers));
+  }
+  static __m256 floats_of_bytes(const std::uint8_t* from) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+  }
+  static __m256 one_where_set(__m256i codes, __m256i bits) {
+    const __m256i is_set = _mm256_cmpeq_epi32(_mm256_and_si256(codes, bits), bits);
+    return _mm256_and_ps(_mm256_castsi256_ps(is_set), _mm256_set1_ps(1.0F));
+  }
   // The instruction gives b where either is NaN.
   static __m256 max_of(__m256 a, __m256 b) {
     return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));

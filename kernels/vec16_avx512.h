@@ -35,6 +35,34 @@ struct Vec16Avx512 {
   static Vec16Avx512 load_half(const std::uint16_t* from, FirstLanes lanes) {
     return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lane_mask(lanes), from))};
   }
+  template <std::size_t kBits>
+  static Vec16Avx512 load_codes(const std::uint8_t* from) {
+    if constexpr (kBits == 8) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+      return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes))};
+    } else if constexpr (kBits == 4) {
+      std::uint64_t codes;
+      __builtin_memcpy(&codes, from, sizeof codes);
+      const __m512i shifts =
+          _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
+      const __m512i shifted =
+          _mm512_srlv_epi32(_mm512_set1_epi64(static_cast<long long>(codes)), shifts);
+      const __m512 floats = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+      return {_mm512_permutexvar_ps(shifted, floats)};  // by the lowest four bits
+    } else if constexpr (kBits == 2) {
+      std::uint32_t codes;
+      __builtin_memcpy(&codes, from, sizeof codes);
+      const __m512i shifts =
+          _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+      const __m512i shifted = _mm512_srlv_epi32(_mm512_set1_epi32(static_cast<int>(codes)), shifts);
+      const __m512 floats = _mm512_setr4_ps(0, 1, 2, 3);
+      return {_mm512_permutevar_ps(floats, shifted)};  // by the lowest two bits
+    } else {
+      std::uint16_t codes;
+      __builtin_memcpy(&codes, from, sizeof codes);
+      return {_mm512_maskz_mov_ps(static_cast<__mmask16>(codes), _mm512_set1_ps(1.0F))};
+    }
+  }
   void store(float* to, AllLanes) const { _mm512_storeu_ps(to, v); }
   void store(float* to, FirstLanes lanes) const { _mm512_mask_storeu_ps(to, lane_mask(lanes), v); }
   template <typename Lanes>
@@ -43,6 +71,13 @@ struct Vec16Avx512 {
   }
   void store_int8(std::int8_t* to) const {
     _mm_storeu_epi8(to, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+  }
+  template <typename Lanes>
+  void add_fixed(std::int64_t* to, Lanes lanes) const {
+    const __m512 scaled = _mm512_mul_ps(v, _mm512_set1_ps(0x1p40F));
+    const unsigned mask = lane_mask(lanes);
+    add_integers(to, static_cast<__mmask8>(mask), _mm512_castps512_ps256(scaled));
+    add_integers(to + 8, static_cast<__mmask8>(mask >> 8U), _mm512_extractf32x8_ps(scaled, 1));
   }
 
   friend Vec16Avx512 operator+(Vec16Avx512 a, Vec16Avx512 b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -65,6 +100,10 @@ struct Vec16Avx512 {
     const __m512 raised = _mm512_max_ps(_mm512_set1_ps(lowest), a.v);
     return {_mm512_min_ps(_mm512_set1_ps(highest), raised)};
   }
+  // The instruction gives its second operand where either is NaN.
+  static Vec16Avx512 at_least(Vec16Avx512 a, float lowest) {
+    return {_mm512_max_ps(a.v, _mm512_set1_ps(lowest))};
+  }
   static Vec16Avx512 max_magnitude(Vec16Avx512 a, Vec16Avx512 b) {
     return larger_bits(a, {_mm512_abs_ps(b.v)});
   }
@@ -86,6 +125,10 @@ struct Vec16Avx512 {
  private:
   static constexpr int kNearestEven = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
+  static void add_integers(std::int64_t* to, __mmask8 mask, __m256 x) {
+    const __m512i sums = _mm512_maskz_loadu_epi64(mask, to);
+    _mm512_mask_storeu_epi64(to, mask, _mm512_add_epi64(sums, _mm512_cvtps_epi64(x)));
+  }
   static Vec16Avx512 larger_bits(Vec16Avx512 a, Vec16Avx512 b) {
     return {
         _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a.v), _mm512_castps_si512(b.v)))};

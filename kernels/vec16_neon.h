@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/kv_codes.h"
 #include "kernels/lanes.h"
 
 namespace bankai::kernels {
@@ -43,6 +44,31 @@ struct Vec16Neon {
     __builtin_memcpy(half, from, lanes.count * sizeof(std::uint16_t));
     return load_half(half, AllLanes{});
   }
+  template <std::size_t kBits>
+  static Vec16Neon load_codes(const std::uint8_t* from) {
+    Vec16Neon x;
+    if constexpr (kBits == 8) {
+      const uint8x16_t bytes = vld1q_u8(from);
+      const uint16x8_t words[2] = {vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes)};
+      for (std::size_t i = 0; i < 2; ++i) {
+        x.v[2 * i] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(words[i])));
+        x.v[2 * i + 1] = vcvtq_f32_u32(vmovl_high_u16(words[i]));
+      }
+    } else {
+      std::uint64_t all = 0;
+      __builtin_memcpy(&all, from, 2 * kBits);
+      if constexpr (kBits < 4) all |= all << 32U;  // in every lane of 32 bits
+      const uint32x4_t codes = vreinterpretq_u32_u64(vdupq_n_u64(all));
+      const uint32x4_t mask = vdupq_n_u32((1U << kBits) - 1U);
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::int32_t shifts[4];  // to the right, by negative numbers
+        for (std::size_t j = 0; j < 4; ++j)
+          shifts[j] = -static_cast<std::int32_t>(code_bit(kBits, 4 * i + j) % 32);
+        x.v[i] = vcvtq_f32_u32(vandq_u32(vshlq_u32(codes, vld1q_s32(shifts)), mask));
+      }
+    }
+    return x;
+  }
   void store(float* to, AllLanes) const {
     for (std::size_t i = 0; i < 4; ++i) vst1q_f32(to + 4 * i, v[i]);
   }
@@ -66,6 +92,18 @@ struct Vec16Neon {
     vst1_s8(to, vmovn_s16(vcombine_s16(words[0], words[1])));
     vst1_s8(to + 8, vmovn_s16(vcombine_s16(words[2], words[3])));
   }
+  void add_fixed(std::int64_t* to, AllLanes) const {
+    for (std::size_t i = 0; i < 4; ++i) {
+      add_integers(to + 4 * i, vcvt_f64_f32(vget_low_f32(v[i])));
+      add_integers(to + 4 * i + 2, vcvt_high_f64_f32(v[i]));
+    }
+  }
+  void add_fixed(std::int64_t* to, FirstLanes lanes) const {
+    std::int64_t sums[kLanes] = {};
+    __builtin_memcpy(sums, to, lanes.count * sizeof(std::int64_t));
+    add_fixed(sums, AllLanes{});
+    __builtin_memcpy(to, sums, lanes.count * sizeof(std::int64_t));
+  }
 
   friend Vec16Neon operator+(Vec16Neon a, Vec16Neon b) { return each(vaddq_f32, a, b); }
   friend Vec16Neon operator-(Vec16Neon a, Vec16Neon b) { return each(vsubq_f32, a, b); }
@@ -83,6 +121,12 @@ struct Vec16Neon {
       x = vbslq_f32(vcgtq_f32(bottom, x), bottom, x);
       x = vbslq_f32(vcltq_f32(top, x), top, x);
     }
+    return a;
+  }
+  // The comparison is false for NaN.
+  static Vec16Neon at_least(Vec16Neon a, float lowest) {
+    const float32x4_t bottom = vdupq_n_f32(lowest);
+    for (float32x4_t& x : a.v) x = vbslq_f32(vcgtq_f32(x, bottom), x, bottom);
     return a;
   }
   static Vec16Neon max_magnitude(Vec16Neon a, Vec16Neon b) {
@@ -116,6 +160,9 @@ struct Vec16Neon {
   static float32x4_t max_of(float32x4_t a, float32x4_t b) {
     const uint32x4_t a_is_number = vceqq_f32(a, a);
     return vbslq_f32(vornq_u32(vcgtq_f32(a, b), a_is_number), a, b);
+  }
+  static void add_integers(std::int64_t* to, float64x2_t x) {
+    vst1q_s64(to, vaddq_s64(vld1q_s64(to), vcvtnq_s64_f64(vmulq_n_f64(x, 0x1p40))));
   }
   static float32x4_t larger_bits(float32x4_t a, float32x4_t b) {
     return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));

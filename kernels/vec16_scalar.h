@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "kernels/half.h"
+#include "kernels/kv_codes.h"
 #include "kernels/lanes.h"
 
 namespace bankai::kernels {
@@ -40,6 +41,11 @@ struct Vec16Scalar {
     std::memcpy(half, from, num_lanes(lanes) * sizeof(std::uint16_t));
     return make([&](std::size_t j) { return f16_to_float(half[j]); });
   }
+  // Sixteen codes (kv_codes.h) as floats.
+  template <std::size_t kBits>
+  static Vec16Scalar load_codes(const std::uint8_t* from) {
+    return make([&](std::size_t j) { return static_cast<float>(get_code(from, kBits, j)); });
+  }
   template <typename Lanes>
   void store(float* to, Lanes lanes) const {
     std::memcpy(to, lane, num_lanes(lanes) * sizeof(float));
@@ -53,6 +59,12 @@ struct Vec16Scalar {
   // REQUIRES: every lane is an integer in [-128, 127].
   void store_int8(std::int8_t* to) const {
     for (std::size_t j = 0; j < kLanes; ++j) to[j] = static_cast<std::int8_t>(lane[j]);
+  }
+  // to[j] += the integer nearest to lane j · 2^40, ties to even. REQUIRES: |lane| <= 2^10.
+  template <typename Lanes>
+  void add_fixed(std::int64_t* to, Lanes lanes) const {
+    for (std::size_t j = 0; j < num_lanes(lanes); ++j)
+      to[j] += static_cast<std::int64_t>(std::nearbyint(static_cast<double>(lane[j]) * 0x1p40));
   }
 
   friend Vec16Scalar operator+(Vec16Scalar a, Vec16Scalar b) {
@@ -88,6 +100,10 @@ struct Vec16Scalar {
       const float raised = lowest > a.lane[j] ? lowest : a.lane[j];
       return highest < raised ? highest : raised;
     });
+  }
+  // NaN counts as `lowest`.
+  static Vec16Scalar at_least(Vec16Scalar a, float lowest) {
+    return make([&](std::size_t j) { return a.lane[j] > lowest ? a.lane[j] : lowest; });
   }
   // The larger of a and |b| for a >= 0, compared by bits: a NaN counts as larger than infinity.
   static Vec16Scalar max_magnitude(Vec16Scalar a, Vec16Scalar b) {

@@ -1,5 +1,5 @@
 // The architectures that this program runs, as one list: decoders with RMS norms, grouped attention
-// with rotation in NeoX order, and a gated feed-forward half. They differ in what the list says.
+// with rotation, and a gated feed-forward half. They differ in what the list says.
 #pragma once
 
 #include <array>
@@ -18,14 +18,16 @@ enum class Activation : std::uint8_t {
 struct Architecture {
   std::string_view name;  // general.architecture, and the prefix of the file's keys
   Activation activation;
-  bool has_qk_norm;    // an RMS norm of every head's query and key
-  bool has_sub_norms;  // RMS norms in front of the output and the down projection
+  bool has_qk_norm;         // an RMS norm of every head's query and key
+  bool has_sub_norms;       // RMS norms in front of the output and the down projection
+  bool rotates_neighbours;  // the pairs (2i, 2i + 1) of a head instead of NeoX's (i, i + half)
 };
 
-inline constexpr std::array<Architecture, 3> kArchitectures = {{
-    {"qwen3", Activation::kSilu, true, false},
-    {"bitnet", Activation::kSilu, false, true},
-    {"bitnet-b1.58", Activation::kRelu2, false, true},
+inline constexpr std::array<Architecture, 4> kArchitectures = {{
+    {"qwen3", Activation::kSilu, true, false, false},
+    {"llama", Activation::kSilu, false, false, true},
+    {"bitnet", Activation::kSilu, false, true, false},
+    {"bitnet-b1.58", Activation::kRelu2, false, true, false},
 }};
 
 // nullptr for a name that is not in the list.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/kv_quantiser.h"
 #include "model/parallel.h"
 #include "model/transformer.h"
 
@@ -19,6 +20,7 @@ constexpr std::size_t kQueriesTogether = 24;
 void Transformer::place_tokens(std::size_t layer, std::span<const Segment> segments,
                                std::size_t tokens) {
   places_.resize(tokens);
+  key_runs_.clear();
   std::size_t scratch_rows = 0;
   std::size_t positions = 0;
   for (const Segment& segment : segments) {
@@ -27,8 +29,13 @@ void Transformer::place_tokens(std::size_t layer, std::span<const Segment> segme
     const std::size_t first_row = has_cache ? 0 : scratch_rows;
     const std::size_t last = segment.past + segment.num_tokens;
     if (!has_cache) scratch_rows += round_up_to_key_block(last);
-    for (std::size_t i = 0; i < segment.num_tokens; ++i)
-      places_[segment.first_token + i] = {kv, first_row, segment.past + i};
+    for (std::size_t i = 0; i < segment.num_tokens; ++i) {
+      const std::size_t position = segment.past + i;
+      places_[segment.first_token + i] = {kv, first_row, position};
+      if (i == 0 || position % kernels::kKeyBlock == 0)
+        key_runs_.push_back({segment.first_token + i, 0});
+      ++key_runs_.back().num_tokens;
+    }
     positions = std::max(positions, last);
   }
   if (scratch_rows > scratch_rows_) scratch_kv_.resize(scratch_rows_ = scratch_rows);
@@ -62,6 +69,7 @@ void Transformer::norm_and_rotate(const std::vector<float>& norm, std::size_t po
                                   float* head) const {
   const Hyperparameters& h = model_.parameters();
   if (h.has_qk_norm) table_.rms_norm(head, norm.data(), h.head_dim, h.rms_epsilon, head);
+  if (h.rope.neighbours) split_pairs(head, rope_.half());
   table_.rope_neox(head, rope_.cos(position), rope_.sin(position), rope_.half());
 }
 
@@ -86,9 +94,12 @@ void Transformer::store_keys(std::size_t layer, std::span<const Segment> segment
     return s.parent != Segment::kNoParent;
   });
   if (!has_parents) {
-    parallel_for(threads, places_.size() * heads, [&](IndexRange range) {
-      for (std::size_t item = range.begin; item < range.end; ++item)
-        store_key(layer, item / heads, item % heads, projections);
+    parallel_for(threads, key_runs_.size() * heads, [&](IndexRange range) {
+      for (std::size_t item = range.begin; item < range.end; ++item) {
+        const KeyRun& run = key_runs_[item / heads];
+        for (std::size_t i = 0; i < run.num_tokens; ++i)
+          store_key(layer, run.first_token + i, item % heads, projections);
+      }
     });
     return;
   }
@@ -138,6 +149,10 @@ void Transformer::attend_run(const QueryRun& run, std::size_t kv_head,
   scratch.mixed.assign(num_queries * h.head_dim, 0.0F);
   for (std::size_t i = 0; i < run.num_queries; ++i)
     std::copy_n(projections.query.data() + offset_of(i), width, scratch.queries.data() + i * width);
+  const bool rotates = first.kv->format().rotates();
+  if (rotates)
+    for (std::size_t q = 0; q < num_queries; ++q)
+      rotate_vector(scratch.queries.data() + q * h.head_dim, h.head_dim);
   float* scores = scratch.scores.data();
   first.kv->score(table_, kv_head, first.first_row, num_positions, scratch.queries.data(),
                   num_queries, scale, scores, stride);
@@ -158,6 +173,7 @@ void Transformer::attend_run(const QueryRun& run, std::size_t kv_head,
     const float* from = scratch.mixed.data() + q * h.head_dim;
     float* to = mixed_.data() + offset_of(q / heads) + q % heads * h.head_dim;
     for (std::size_t d = 0; d < h.head_dim; ++d) to[d] = from[d] * factor;
+    if (rotates) rotate_back(to, h.head_dim);
   }
 }
 

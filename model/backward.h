@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 
+#include "core/partition.h"
 #include "kernels/matmul.h"
 #include "model/transformer.h"
 
@@ -56,12 +57,15 @@ struct AttentionGradients {
   const float* key_normed_gradient = nullptr;    // (tokens, kv_dim)
 };
 
-// Is told the gradients of one half-layer after the other, from the top down.
+// Is told the gradients of one half-layer after the other, from the top down, and of a block that
+// goes in slices those of one slice after the other.
 class GradientVisitor {
  public:
   virtual ~GradientVisitor() = default;
   virtual void visit_ffn(std::size_t layer, const FfnGradients& gradients);
   virtual void visit_attention(std::size_t layer, const AttentionGradients& gradients);
+  // All slices of the half-layer have been visited.
+  virtual void finish(HalfLayerPlace place);
 };
 
 // Sets d objective / d logits (vocabulary) of the i-th scored row, from its logits. May be called
@@ -76,9 +80,9 @@ struct BackwardOptions {
 
 class BackwardPass {
  public:
-  // memory_limit: bytes for the arrays of a half-layer and the residual rows kept between the
-  // passes, which get what the arrays leave. Not counted: logits (64 MiB or two rows) and the
-  // transformer's own memory. The transformer must outlive this; its options hold here too.
+  // memory_limit: bytes for the arrays of a slice in a half-layer and the residual rows kept
+  // between the passes, which get what the arrays leave. Not counted: logits (32 MiB or two rows)
+  // and the transformer's own memory. The transformer must outlive this; its options hold here too.
   BackwardPass(Transformer& transformer, std::size_t memory_limit, BackwardOptions options = {});
   ~BackwardPass();
 
@@ -86,9 +90,12 @@ class BackwardPass {
   // down to `lowest`, on the calling thread. Nothing below is computed. scored_rows: the block
   // rows, ascending, that the objective looks at. REQUIRES: segments cover the tokens in order and
   // have no caches; no local replacements; ids inside the vocabulary.
+  // slices: token ranges that cover the block in order, each of whole segments; only one of them at
+  // a time has arrays. Empty: the block is one.
   void run(std::span<const TokenId> tokens, std::span<const Segment> segments,
            const Replacements& replacements, std::span<const std::size_t> scored_rows,
-           const LogitGradient& logit_gradient, HalfLayerPlace lowest, GradientVisitor& visitor);
+           const LogitGradient& logit_gradient, HalfLayerPlace lowest, GradientVisitor& visitor,
+           std::span<const IndexRange> slices = {});
 
  private:
   class Impl;

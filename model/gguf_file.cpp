@@ -24,6 +24,12 @@ Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes, std::string n
   return file;
 }
 
+Result<GgufFile> GgufFile::adopt(PageMemory memory, std::size_t bytes, std::string name) {
+  BANKAI_ASSIGN_OR_RETURN(GgufFile file, parse(memory.bytes().first(bytes), std::move(name)));
+  file.memory_ = std::move(memory);
+  return file;
+}
+
 Status GgufFile::read() {
   ByteReader reader(bytes_);
   BANKAI_ASSIGN_OR_RETURN(const GgufPreamble preamble, read_preamble(reader));

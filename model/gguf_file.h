@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/mapped_file.h"
+#include "core/page_memory.h"
 #include "core/result.h"
 #include "model/gguf_tensor.h"
 #include "model/gguf_value.h"
@@ -25,6 +26,8 @@ class GgufFile {
   static Result<GgufFile> open(const std::string& path);
   // The same over bytes in memory that outlive the object (for tests and fuzzing).
   static Result<GgufFile> parse(std::span<const std::byte> bytes, std::string name);
+  // The same over the first `bytes` of memory that the object keeps. REQUIRES: it has as many.
+  static Result<GgufFile> adopt(PageMemory memory, std::size_t bytes, std::string name);
 
   const std::string& path() const { return path_; }
   std::span<const std::byte> bytes() const { return bytes_; }
@@ -61,6 +64,7 @@ class GgufFile {
   Result<T> get(std::string_view key, std::optional<T> fallback, Decode decode) const;
 
   std::optional<MappedFile> mapping_;
+  PageMemory memory_;  // of adopted bytes
   std::string path_;
   std::span<const std::byte> bytes_;
   std::uint32_t version_ = 0;

@@ -82,6 +82,17 @@ Result<Architecture> read_architecture(const GgufFile& file) {
   return *architecture;
 }
 
+// Tensors that change what a model computes and that nothing here would read: frequencies of its
+// own per rotated pair, and biases.
+Status check_no_other_tensors(const GgufFile& file) {
+  for (const GgufTensor& tensor : file.tensors())
+    if (tensor.name == "rope_freqs.weight" || tensor.name.ends_with(".bias"))
+      return make_error(ErrorCode::kUnsupported,
+                        "%s: tensor %s is part of the computation, but not implemented",
+                        file.path().c_str(), quoted(tensor.name).c_str());
+  return {};
+}
+
 Status check_not_rotated(const GgufFile& file) {
   for (const GgufValue& value : file.metadata())
     if (value.key.starts_with("prism.hadamard."))
@@ -99,10 +110,12 @@ Result<Hyperparameters> read_hyperparameters(const GgufFile& file) {
   Hyperparameters h;
   BANKAI_ASSIGN_OR_RETURN(const Architecture architecture, read_architecture(file));
   BANKAI_RETURN_IF_ERROR(check_not_rotated(file));
+  BANKAI_RETURN_IF_ERROR(check_no_other_tensors(file));
   h.architecture = architecture.name;
   h.activation = architecture.activation;
   h.has_qk_norm = architecture.has_qk_norm;
   h.has_sub_norms = architecture.has_sub_norms;
+  h.rope.neighbours = architecture.rotates_neighbours;
   const KeyReader keys(file, h.architecture);
   BANKAI_ASSIGN_OR_RETURN(h.num_layers, keys.count("block_count", kMaxLayers));
   BANKAI_ASSIGN_OR_RETURN(h.embedding, keys.count("embedding_length", kMaxDimension));

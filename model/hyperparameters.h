@@ -13,9 +13,10 @@ namespace bankai::model {
 
 enum class RopeScaling { kNone, kLinear, kYarn };
 
-// Rotary position embedding, NeoX order (pairs i, i + dimensions / 2).
+// Rotary position embedding.
 struct RopeParameters {
   std::size_t dimensions = 0;  // rotated elements of a head, even
+  bool neighbours = false;     // pairs (2i, 2i + 1), not NeoX's (i, i + dimensions / 2)
   double freq_base = 10000.0;
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1.0;            // positions are interpolated by 1 / factor
@@ -26,7 +27,8 @@ struct RopeParameters {
 };
 
 struct Hyperparameters {
-  std::string architecture;  // one of kArchitectures, which gives the next three
+  std::string architecture;  // one of kArchitectures, which gives the next three, and
+                             // rope.neighbours
   Activation activation = Activation::kSilu;
   bool has_qk_norm = true;
   bool has_sub_norms = false;

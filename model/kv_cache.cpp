@@ -19,7 +19,26 @@ void write_elements(const T* key, const T* value, std::size_t head_dim, std::siz
 
 }  // namespace
 
+std::size_t kv_bytes_per_position(const Hyperparameters& parameters, const KvFormat& format) {
+  return parameters.num_layers * parameters.num_kv_heads *
+         (kv_key_bytes(format, parameters.head_dim) + kv_value_bytes(format, parameters.head_dim));
+}
+
+KvRows::KvRows(KvFormat format, std::size_t num_heads, std::size_t head_dim)
+    : format_(format),
+      head_dim_(head_dim),
+      heads_(format.is_packed() ? 0 : num_heads),
+      packed_heads_(format.is_packed() ? num_heads : 0, PackedKvHead(format, head_dim)) {}
+
+std::size_t KvRows::bytes() const {
+  std::size_t total = 0;
+  for (const Head& head : heads_) total += head.keys.size() + head.values.size();
+  for (const PackedKvHead& head : packed_heads_) total += head.bytes();
+  return total;
+}
+
 void KvRows::resize(std::size_t count) {
+  for (PackedKvHead& head : packed_heads_) head.resize(count);
   const std::size_t rows = round_up_to_key_block(count);
   for (Head& head : heads_) {
     head.keys.resize(rows * row_bytes());
@@ -29,9 +48,10 @@ void KvRows::resize(std::size_t count) {
 
 void KvRows::write(const kernels::KernelTable& table, std::size_t head, std::size_t position,
                    const float* key, const float* value) {
+  if (format_.is_packed()) return packed_heads_[head].write(table, position, key, value);
   std::uint8_t* keys = heads_[head].keys.data();
   std::uint8_t* values = heads_[head].values.data();
-  if (type_ == KvType::kF32) {
+  if (format_.storage == KvStorage::kF32) {
     write_elements(key, value, head_dim_, position, keys, values);
     return;
   }
@@ -44,6 +64,8 @@ void KvRows::write(const kernels::KernelTable& table, std::size_t head, std::siz
 
 void KvRows::copy_prefix(std::size_t head, std::size_t from_position, std::size_t to_position,
                          std::size_t count) {
+  if (format_.is_packed())
+    return packed_heads_[head].copy_prefix(from_position, to_position, count);
   std::uint8_t* keys = heads_[head].keys.data();
   std::uint8_t* values = heads_[head].values.data();
   const std::size_t rows = round_up_to_key_block(count);
@@ -56,7 +78,10 @@ void KvRows::copy_prefix(std::size_t head, std::size_t from_position, std::size_
 void KvRows::score(const kernels::KernelTable& table, std::size_t head, std::size_t first_position,
                    std::size_t num_positions, const float* queries, std::size_t num_queries,
                    float scale, float* out, std::size_t out_stride) const {
-  table.attention_scores[static_cast<std::size_t>(type_)](
+  if (format_.is_packed())
+    return packed_heads_[head].score(table, first_position, num_positions, queries, num_queries,
+                                     scale, out, out_stride);
+  table.attention_scores[static_cast<std::size_t>(format_.float_type())](
       queries, num_queries, head_dim_, head_dim_,
       heads_[head].keys.data() + first_position * row_bytes(),
       (num_positions + kKeyBlock - 1) / kKeyBlock, head_dim_ * kKeyBlock, scale, out, out_stride);
@@ -65,7 +90,10 @@ void KvRows::score(const kernels::KernelTable& table, std::size_t head, std::siz
 void KvRows::mix(const kernels::KernelTable& table, std::size_t head, std::size_t first_position,
                  std::size_t num_positions, const float* weights, std::size_t weight_stride,
                  std::size_t num_queries, float* out) const {
-  table.attention_values[static_cast<std::size_t>(type_)](
+  if (format_.is_packed())
+    return packed_heads_[head].mix(table, first_position, num_positions, weights, weight_stride,
+                                   num_queries, out);
+  table.attention_values[static_cast<std::size_t>(format_.float_type())](
       weights, num_queries, weight_stride,
       heads_[head].values.data() + first_position * row_bytes(), head_dim_, num_positions,
       head_dim_, out, head_dim_);

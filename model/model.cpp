@@ -6,6 +6,11 @@
 #include "model/tensor_names.h"
 
 namespace bankai::model {
+namespace {
+
+constexpr const char* kOutputNorm = "output_norm.weight";
+
+}  // namespace
 
 Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOptions& options) {
   BANKAI_ASSIGN_OR_RETURN(GgufFile file, GgufFile::open(path));
@@ -19,12 +24,28 @@ Result<std::unique_ptr<Model>> Model::from_file(GgufFile file, const LoadOptions
   return model;
 }
 
-Status Model::pack(const LoadOptions& options) {
+WeightPlaces Model::weight_places() {
+  WeightPlaces places{layer_matrices(), {}};
+  places.matrices.push_back(&embedding_);
+  if (!tied_) places.matrices.push_back(&head_);
+  for (const VectorPlace& place : vector_places_)
+    places.vectors.emplace_back(place.name, &(layers_[place.layer].*place.vector));
+  places.vectors.emplace_back(kOutputNorm, &output_norm_);
+  has_float_matrices_ = true;
+  return places;
+}
+
+std::vector<WeightMatrix*> Model::layer_matrices() {
   std::vector<WeightMatrix*> matrices;
   for (LayerWeights& layer : layers_)
     for (WeightMatrix* matrix : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
                                  &layer.up, &layer.down})
       matrices.push_back(matrix);
+  return matrices;
+}
+
+Status Model::pack(const LoadOptions& options) {
+  std::vector<WeightMatrix*> matrices = layer_matrices();
   matrices.push_back(tied_ ? &embedding_ : &head_);  // an embedding alone is only looked up
   Result<PageMemory> panels = pack_weights(file_, matrices, options);
   if (!panels.ok()) return with_context(std::move(panels).error(), file_.path());
@@ -45,7 +66,7 @@ Status Model::bind(const LoadOptions& options) {
     BANKAI_ASSIGN_OR_RETURN(head_,
                             binder.matrix({0, Projection::kHead}, h.vocabulary, h.embedding));
   }
-  BANKAI_ASSIGN_OR_RETURN(output_norm_, binder.vector("output_norm.weight", h.embedding));
+  BANKAI_ASSIGN_OR_RETURN(output_norm_, binder.vector(kOutputNorm, h.embedding));
   for (std::size_t layer = 0; layer < h.num_layers; ++layer)
     BANKAI_RETURN_IF_ERROR(bind_layer(binder, layer));
   rearranged_ = binder.take_rearranged();
@@ -63,21 +84,23 @@ Status Model::bind_layer(WeightBinder& binder, std::size_t index) {
   const std::string prefix = "blk." + std::to_string(index) + ".";
   LayerWeights& layer = layers_.emplace_back();
   const struct {
-    std::vector<float>& vector;
+    std::vector<float> LayerWeights::*vector;
     const char* name;
     std::size_t size;
     bool exists;
   } vectors[] = {
-      {layer.attention_norm, "attn_norm", h.embedding, true},
-      {layer.query_norm, "attn_q_norm", h.head_dim, h.has_qk_norm},
-      {layer.key_norm, "attn_k_norm", h.head_dim, h.has_qk_norm},
-      {layer.attention_sub_norm, "attn_sub_norm", h.query_dim(), h.has_sub_norms},
-      {layer.ffn_norm, "ffn_norm", h.embedding, true},
-      {layer.ffn_sub_norm, "ffn_sub_norm", h.feed_forward, h.has_sub_norms},
+      {&LayerWeights::attention_norm, "attn_norm", h.embedding, true},
+      {&LayerWeights::query_norm, "attn_q_norm", h.head_dim, h.has_qk_norm},
+      {&LayerWeights::key_norm, "attn_k_norm", h.head_dim, h.has_qk_norm},
+      {&LayerWeights::attention_sub_norm, "attn_sub_norm", h.query_dim(), h.has_sub_norms},
+      {&LayerWeights::ffn_norm, "ffn_norm", h.embedding, true},
+      {&LayerWeights::ffn_sub_norm, "ffn_sub_norm", h.feed_forward, h.has_sub_norms},
   };
   for (const auto& [vector, name, size, exists] : vectors) {
     if (!exists) continue;
-    BANKAI_ASSIGN_OR_RETURN(vector, binder.vector(prefix + name + ".weight", size));
+    VectorPlace place{prefix + name + ".weight", index, vector};
+    BANKAI_ASSIGN_OR_RETURN(layer.*vector, binder.vector(place.name, size));
+    vector_places_.push_back(std::move(place));
   }
   const struct {
     WeightMatrix& matrix;

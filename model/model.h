@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/bit_matrix.h"
@@ -28,6 +29,12 @@ struct LayerWeights {
   std::vector<float> ffn_norm;            // (embedding)
   std::vector<float> ffn_sub_norm;        // (feed_forward); empty as above
   WeightMatrix query, key, value, output, gate, up, down;
+};
+
+// Where a model's weights are, for evaluations of other weights in their place.
+struct WeightPlaces {
+  std::vector<WeightMatrix*> matrices;  // layer by layer, then the embedding, then an untied head
+  std::vector<std::pair<std::string, std::vector<float>*>> vectors;  // by tensor name
 };
 
 class Model {
@@ -59,6 +66,10 @@ class Model {
 
   // The matrix at an address; nullptr if the model has none there.
   const WeightMatrix* find_matrix(TensorAddress address) const;
+  // Whoever changes what the places hold restores it, keeps the shapes, owns the memory that other
+  // matrices point into and packs them (pack_weights); nothing else may use the model meanwhile.
+  // Products keep float activations from now on.
+  WeightPlaces weight_places();
   // The bits of a Q1_0 matrix; nullopt if there is no such matrix or it has another type.
   std::optional<BitMatrixView> bit_matrix(TensorAddress address) const;
   // All Q1_0 matrices in canonical order.
@@ -69,6 +80,7 @@ class Model {
   Status bind(const LoadOptions& options);
   Status bind_layer(WeightBinder& binder, std::size_t index);
   Status pack(const LoadOptions& options);
+  std::vector<WeightMatrix*> layer_matrices();
 
   GgufFile file_;
   Hyperparameters parameters_;
@@ -78,6 +90,13 @@ class Model {
   WeightMatrix embedding_, head_;
   std::vector<float> output_norm_;
   std::vector<LayerWeights> layers_;
+  // The tensors of the layers' vectors: their names, and where they are.
+  struct VectorPlace {
+    std::string name;
+    std::size_t layer = 0;
+    std::vector<float> LayerWeights::*vector = nullptr;
+  };
+  std::vector<VectorPlace> vector_places_;
   RearrangedTensors rearranged_;  // what matrices point into that are not as the file has them
   std::vector<std::string> warnings_;
   PageMemory panels_;  // what the matrices' panels point into

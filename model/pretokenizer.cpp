@@ -26,12 +26,19 @@
 namespace bankai::model {
 namespace {
 
-constexpr std::array<PreTokenizerRule, 3> kRules = {{
+constexpr std::array<PreTokenizerRule, 4> kRules = {{
     {"gpt-2", "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?" BANKAI_OTHER "+|" BANKAI_SPACES,
      /*whole_words_first=*/false,
      /*adds_bos=*/false},
     {"llama-bpe", BANKAI_CL100K("\\p{N}{1,3}"), /*whole_words_first=*/true, /*adds_bos=*/true},
     {"qwen2", BANKAI_CL100K("\\p{N}"), /*whole_words_first=*/false, /*adds_bos=*/false},
+    // Digits stand alone, and what is between them is cut as by gpt-2, as if it were the whole
+    // text.
+    {"smollm",
+     "\\p{N}|'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?" BANKAI_OTHER "+|[" BANKAI_SPACE
+     "]+(?![^" BANKAI_SPACE "\\p{N}])|[" BANKAI_SPACE "]+",
+     /*whole_words_first=*/false,
+     /*adds_bos=*/false},
 }};
 
 struct Free {

@@ -57,4 +57,22 @@ void RopeTable::extend_to(std::size_t count) {
   positions_ = count;
 }
 
+void split_pairs(float* head, std::size_t half) {
+  thread_local std::vector<float> pairs;
+  pairs.assign(head, head + 2 * half);
+  for (std::size_t i = 0; i < half; ++i) {
+    head[i] = pairs[2 * i];
+    head[i + half] = pairs[2 * i + 1];
+  }
+}
+
+void join_pairs(float* head, std::size_t half) {
+  thread_local std::vector<float> halves;
+  halves.assign(head, head + 2 * half);
+  for (std::size_t i = 0; i < half; ++i) {
+    head[2 * i] = halves[i];
+    head[2 * i + 1] = halves[i + half];
+  }
+}
+
 }  // namespace bankai::model

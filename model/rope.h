@@ -30,4 +30,9 @@ class RopeTable {
   std::vector<float> sin_;
 };
 
+// The pairs (2i, 2i + 1) of a head, i < half, become (i, i + half), as the kernels rotate them; and
+// back. In place. Queries and keys in the same order have the same products.
+void split_pairs(float* head, std::size_t half);
+void join_pairs(float* head, std::size_t half);
+
 }  // namespace bankai::model

@@ -43,6 +43,21 @@ void RowOverlay::flip_bytes(const Model& model, TensorAddress address, std::size
   if (rows.empty()) tensors_.erase(address);
 }
 
+void RowOverlay::replace_row(const Model& model, TensorAddress address, std::size_t row,
+                             std::vector<std::uint8_t> bytes) {
+  const WeightMatrix* matrix = model.find_matrix(address);
+  BANKAI_CHECK(
+      matrix != nullptr && row < matrix->weights.rows && bytes.size() == matrix->weights.row_bytes,
+      "a replaced row that is not one of the model");
+  const std::uint8_t* own = matrix->weights.data + row * matrix->weights.row_bytes;
+  Rows& rows = tensors_[address];
+  if (std::equal(bytes.begin(), bytes.end(), own))
+    rows.erase(row);
+  else
+    rows[row] = std::move(bytes);
+  if (rows.empty()) tensors_.erase(address);
+}
+
 const RowOverlay::Rows* RowOverlay::find(TensorAddress address) const {
   const auto found = tensors_.find(address);
   return found == tensors_.end() ? nullptr : &found->second;

@@ -22,6 +22,11 @@ class RowOverlay {
   void flip_group(const Model& model, TensorAddress address, std::size_t row, std::size_t group);
   void flip_bit(const Model& model, TensorAddress address, std::size_t row, std::size_t col);
 
+  // Puts `bytes`, in the layout of the model's own row, in its place. REQUIRES: as many, and a row
+  // of a packed matrix.
+  void replace_row(const Model& model, TensorAddress address, std::size_t row,
+                   std::vector<std::uint8_t> bytes);
+
   bool empty() const { return tensors_.empty(); }
   // The rows of one matrix, ascending: (row, packed bytes).
   using Rows = std::map<std::size_t, std::vector<std::uint8_t>>;

@@ -14,7 +14,7 @@ constexpr std::size_t kLeastParallelWork = std::size_t{1}
 
 ForwardOptions forward_options(kernels::ActivationMode mode, int threads) {
   const bool fine = mode == kernels::ActivationMode::kA16;
-  return {mode, fine ? KvType::kF32 : KvType::kF16, threads};
+  return {mode, fine ? KvStorage::kF32 : KvStorage::kF16, threads};
 }
 
 Transformer::Transformer(const Model& model, const kernels::KernelTable& table,

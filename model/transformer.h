@@ -25,7 +25,7 @@ namespace bankai::model {
 
 struct ForwardOptions {
   kernels::ActivationMode activations = kernels::ActivationMode::kA8;
-  KvType kv = KvType::kF16;
+  KvFormat kv = KvType::kF16;
   int threads = 1;
 };
 
@@ -158,6 +158,11 @@ class Transformer {
     std::size_t num_queries = 0;
     TokenPlace first_place;
   };
+  // Consecutive tokens of one segment whose keys share a block of 16 positions.
+  struct KeyRun {
+    std::size_t first_token = 0;
+    std::size_t num_tokens = 0;
+  };
   struct AttentionScratch {
     std::vector<float> queries, scores, sums, mixed;
   };
@@ -195,6 +200,7 @@ class Transformer {
   KvRows scratch_kv_;               // of segments without a cache, one layer at a time
   std::size_t scratch_rows_ = 0;    // that it has room for
   std::vector<TokenPlace> places_;  // of the block in attention
+  std::vector<KeyRun> key_runs_;
   std::vector<QueryRun> runs_;
   kernels::ActivationBlock activations_;
   AttentionProjections attention_;

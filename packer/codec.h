@@ -18,27 +18,30 @@ namespace bankai::packer {
 
 // Encodes the blocks of one content. Thread-safe; equal input gives equal bytes, whatever the
 // machine and the number of threads.
-class BlockEncoder {
+class ContentEncoder {
  public:
-  BlockEncoder() = default;
-  BlockEncoder(const BlockEncoder&) = delete;
-  BlockEncoder& operator=(const BlockEncoder&) = delete;
-  virtual ~BlockEncoder() = default;
+  ContentEncoder() = default;
+  ContentEncoder(const ContentEncoder&) = delete;
+  ContentEncoder& operator=(const ContentEncoder&) = delete;
+  virtual ~ContentEncoder() = default;
 
   // What all blocks share: stands once in front of them. Empty unless the codec has_shared_part().
   virtual std::span<const std::byte> shared_part() const { return {}; }
+  // About what all blocks take, if that is known before encoding them. What is stored beside the
+  // elements is not counted.
+  virtual std::optional<std::uint64_t> estimated_bytes() const { return std::nullopt; }
   // The size of the encoded block; appends it to `out` unless that is null.
   virtual std::uint64_t encode(const Block& block, std::span<const std::byte> logical,
                                std::vector<std::byte>* out) const = 0;
 };
 
 // Decodes the blocks of one content. Thread-safe.
-class BlockDecoder {
+class ContentDecoder {
  public:
-  BlockDecoder() = default;
-  BlockDecoder(const BlockDecoder&) = delete;
-  BlockDecoder& operator=(const BlockDecoder&) = delete;
-  virtual ~BlockDecoder() = default;
+  ContentDecoder() = default;
+  ContentDecoder(const ContentDecoder&) = delete;
+  ContentDecoder& operator=(const ContentDecoder&) = delete;
+  virtual ~ContentDecoder() = default;
 
   // Fills `logical`, the block's logical bytes, from exactly `encoded`. Whatever these bytes are,
   // the result is kBadInput or a valid content; memory is bounded by the size of the block.
@@ -65,6 +68,10 @@ class Codec {
   // the codec is tried only on request.
   virtual std::uint64_t encode_limit_bytes() const { return ~std::uint64_t{0}; }
 
+  // A general coder whose encoder is slow: of larger contents tried only where the fast one finds
+  // something (choose_codec).
+  virtual bool is_slow_coder() const { return false; }
+
   // Does encoded_size() take much less time than encode()?
   virtual bool has_cheap_size() const { return false; }
 
@@ -75,10 +82,10 @@ class Codec {
   }
 
   // Reads the source as often as the codec needs to know it. REQUIRES: accepts(source.content()).
-  virtual std::unique_ptr<BlockEncoder> make_encoder(const ContentSource& source,
-                                                     int threads) const = 0;
+  virtual std::unique_ptr<ContentEncoder> make_encoder(const ContentSource& source,
+                                                       int threads) const = 0;
   // kBadInput for a damaged shared part. REQUIRES: accepts(content).
-  virtual Result<std::unique_ptr<BlockDecoder>> make_decoder(
+  virtual Result<std::unique_ptr<ContentDecoder>> make_decoder(
       const Content& content, std::span<const std::byte> shared_part) const = 0;
 };
 

@@ -22,6 +22,7 @@ inline constexpr std::uint8_t kBytesPlanes = 10;
 inline constexpr std::uint8_t kZlib = 11;
 inline constexpr std::uint8_t kZstdFast = 12;
 inline constexpr std::uint8_t kZstdSmall = 13;
+inline constexpr std::uint8_t kLzma = 14;
 }  // namespace codec_ids
 
 const Codec& bits_raw_codec();
@@ -37,5 +38,6 @@ const Codec& bytes_planes_codec();
 const Codec& zlib_codec();
 const Codec& zstd_fast_codec();
 const Codec& zstd_small_codec();
+const Codec& lzma_codec();
 
 }  // namespace bankai::packer

@@ -22,15 +22,15 @@ struct ChoiceOptions {
   std::uint32_t min_decode_rate = 0;  // elements per microsecond and core
   int threads = 1;
   bool with_payload = false;  // keep the chosen codec's payload: cheaper than encoding it again
-  // Measure also the codecs that are too slow, and those whose encoder would be (for tables; the
-  // choice stays the same).
+  // Measure also the codecs that are too slow, and those whose encoder would be (for tables; one
+  // of them is chosen only if it is eligible).
   bool measure_all = false;
 };
 
 struct CodecSize {
   const Codec* codec = nullptr;
-  std::uint64_t bytes = 0;  // of the payload, if is_measured
-  bool is_measured = false;
+  std::uint64_t bytes = 0;   // of the payload, if is_measured
+  bool is_measured = false;  // not if it was hopeless before it was encoded
   bool is_eligible = false;  // fast enough, and not too slow to encode
 };
 

@@ -216,7 +216,7 @@ std::vector<T> part_of_rows(const std::vector<T>& list, const Block& block) {
   return {first, first + static_cast<std::ptrdiff_t>(block.rows)};
 }
 
-class ContextEncoder final : public BlockEncoder {
+class ContextEncoder final : public ContentEncoder {
  public:
   ContextEncoder(const ContentSource& source, int threads)
       : content_(source.content()),
@@ -225,6 +225,7 @@ class ContextEncoder final : public BlockEncoder {
         shared_(write_model(fitted_.model)) {}
 
   std::span<const std::byte> shared_part() const override { return shared_; }
+  std::optional<std::uint64_t> estimated_bytes() const override { return fitted_.digit_bytes; }
 
   std::uint64_t encode(const Block& block, std::span<const std::byte> logical,
                        std::vector<std::byte>* out) const override {
@@ -256,7 +257,7 @@ class ContextEncoder final : public BlockEncoder {
   std::vector<std::byte> shared_;
 };
 
-class ContextDecoder final : public BlockDecoder {
+class ContextDecoder final : public ContentDecoder {
  public:
   ContextDecoder(const Content& content, ContextModel model)
       : content_(content), model_(std::move(model)), shifts_(model_, block_at(content, 0).cols) {}
@@ -301,16 +302,16 @@ class ContextCodec final : public Codec {
   bool accepts(const Content& content) const override { return content.kind == kind_; }
   std::uint32_t decode_rate(const Content&) const override { return rate_; }
   bool has_shared_part() const override { return true; }
-  std::unique_ptr<BlockEncoder> make_encoder(const ContentSource& source,
-                                             int threads) const override {
+  std::unique_ptr<ContentEncoder> make_encoder(const ContentSource& source,
+                                               int threads) const override {
     return std::make_unique<ContextEncoder>(source, threads);
   }
-  Result<std::unique_ptr<BlockDecoder>> make_decoder(
+  Result<std::unique_ptr<ContentDecoder>> make_decoder(
       const Content& content, std::span<const std::byte> shared_part) const override {
     const std::size_t cols = block_at(content, 0).has_whole_rows ? block_at(content, 0).cols : 0;
     BANKAI_ASSIGN_OR_RETURN(ContextModel model,
                             read_model(shared_part, content.kind == ContentKind::kTrits, cols));
-    return std::unique_ptr<BlockDecoder>(
+    return std::unique_ptr<ContentDecoder>(
         std::make_unique<ContextDecoder>(content, std::move(model)));
   }
 

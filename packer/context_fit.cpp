@@ -71,29 +71,39 @@ ContextTallies count_contexts(const ContentSource& source, const FittedContexts&
 // What a parameter of its own takes in the file, roughly: it has to save more, in bits times 2^16.
 constexpr std::uint64_t kParameterCost = std::uint64_t{14} << 16U;
 
+// Bits, times 2^16, of signs with a share of plus in 1/256.
+std::uint64_t cost_of_signs(const Tally& signs, std::uint32_t share) {
+  return signs.ones * bits_q16(share << 8U) + signs.others * bits_q16((256 - share) << 8U);
+}
+
 // In 1/256; one half unless another share pays.
 std::uint8_t share_of_plus(const Tally& signs) {
   const std::uint64_t count = signs.ones + signs.others;
   if (count == 0) return 128;
   const auto share = static_cast<std::uint32_t>(
       std::clamp<std::uint64_t>((signs.ones * 256 + count / 2) / count, 1, 255));
-  const std::uint64_t cost =
-      signs.ones * bits_q16(share << 8U) + signs.others * bits_q16((256 - share) << 8U);
-  return cost + kParameterCost < count << 16U ? static_cast<std::uint8_t>(share) : 128;
+  return cost_of_signs(signs, share) + kParameterCost < count << 16U
+             ? static_cast<std::uint8_t>(share)
+             : 128;
 }
 
-void fit_offsets(const ContextTallies& tallies, ContextModel& model) {
+// Returns what all digits take, in bytes.
+std::uint64_t fit_offsets(const ContextTallies& tallies, ContextModel& model) {
   ShiftTallies all{};
   for (const ShiftTallies& shifts : tallies.shifts)
     for (std::size_t i = 0; i < kShifts; ++i) all[i] += shifts[i];
   const int common = best_offset(all);
+  std::uint64_t bits_q16_of_all = 0;
   for (unsigned j = 0; j < kContexts; ++j) {
     const int own = best_offset(tallies.shifts[j]);
     const bool pays =
         cost_at(tallies.shifts[j], own) + kParameterCost < cost_at(tallies.shifts[j], common);
     model.offset[j] = static_cast<std::int16_t>(pays ? own : common);
     model.plus[j] = share_of_plus(tallies.signs[j]);
+    bits_q16_of_all += cost_at(tallies.shifts[j], model.offset[j]);
+    if (model.is_trits) bits_q16_of_all += cost_of_signs(tallies.signs[j], model.plus[j]);
   }
+  return bits_q16_of_all >> 19U;
 }
 
 }  // namespace
@@ -103,7 +113,7 @@ FittedContexts fit_contexts(const ContentSource& source, int threads) {
   fitted.model.is_trits = source.content().kind == ContentKind::kTrits;
   if (block_at(source.content(), 0).has_whole_rows)
     fitted.rows = fit_classes(source, threads, fitted.model);
-  fit_offsets(count_contexts(source, fitted, threads), fitted.model);
+  fitted.digit_bytes = fit_offsets(count_contexts(source, fitted, threads), fitted.model);
   return fitted;
 }
 

@@ -1,6 +1,6 @@
-// The general coders zlib and zstd, over the logical bytes of any content but trits, which are
-// turned into two planes of bits first. Their bytes are the same wherever the same version of the
-// library is used; what they decode to is always the same.
+// The general coders zlib, zstd and LZMA2, over the logical bytes of any content but trits, which
+// are turned into two planes of bits first. Their bytes are the same wherever the same version of
+// the library is used; what they decode to is always the same.
 #define ZLIB_CONST  // the input of a stream is const
 #include <zlib.h>
 #include <zstd.h>
@@ -17,6 +17,10 @@
 namespace bankai::packer {
 namespace {
 
+constexpr std::uint64_t kSlowestLimitBytes = std::uint64_t{1} << 20U;
+constexpr std::uint64_t kSlowLimitBytes = std::uint64_t{1} << 22U;
+constexpr std::uint64_t kFastLimitBytes = std::uint64_t{1} << 26U;
+
 // A block's bytes as a general coder takes them.
 std::size_t plain_size(const Content& content, const Block& block) {
   return content.kind == ContentKind::kTrits
@@ -24,7 +28,7 @@ std::size_t plain_size(const Content& content, const Block& block) {
              : static_cast<std::size_t>(content.bytes_of(block.elements()));
 }
 
-class GeneralEncoder final : public BlockEncoder {
+class GeneralEncoder final : public ContentEncoder {
  public:
   GeneralEncoder(const GeneralCoder& coder, const Content& content)
       : coder_(coder), content_(content) {}
@@ -46,7 +50,7 @@ class GeneralEncoder final : public BlockEncoder {
   Content content_;
 };
 
-class GeneralDecoder final : public BlockDecoder {
+class GeneralDecoder final : public ContentDecoder {
  public:
   GeneralDecoder(const GeneralCoder& coder, const Content& content)
       : coder_(coder), content_(content) {}
@@ -78,18 +82,19 @@ class GeneralCodec final : public Codec {
   std::uint8_t id() const override { return id_; }
   std::string_view summary() const override { return summary_; }
   bool accepts(const Content&) const override { return true; }
+  bool is_slow_coder() const override { return limit_ < kFastLimitBytes; }
   std::uint32_t decode_rate(const Content& content) const override {
     if (content.kind == ContentKind::kBits) return 8 * bytes_rate_;
     if (content.kind == ContentKind::kTrits) return bytes_rate_ / 2;
     return bytes_rate_ / content.element_bytes;
   }
   std::uint64_t encode_limit_bytes() const override { return limit_; }
-  std::unique_ptr<BlockEncoder> make_encoder(const ContentSource& source, int) const override {
+  std::unique_ptr<ContentEncoder> make_encoder(const ContentSource& source, int) const override {
     return std::make_unique<GeneralEncoder>(coder_, source.content());
   }
-  Result<std::unique_ptr<BlockDecoder>> make_decoder(const Content& content,
-                                                     std::span<const std::byte>) const override {
-    return std::unique_ptr<BlockDecoder>(std::make_unique<GeneralDecoder>(coder_, content));
+  Result<std::unique_ptr<ContentDecoder>> make_decoder(const Content& content,
+                                                       std::span<const std::byte>) const override {
+    return std::unique_ptr<ContentDecoder>(std::make_unique<GeneralDecoder>(coder_, content));
   }
 
  private:
@@ -99,9 +104,6 @@ class GeneralCodec final : public Codec {
   std::uint32_t bytes_rate_;
   std::uint64_t limit_;
 };
-
-constexpr std::uint64_t kSlowLimitBytes = std::uint64_t{1} << 22U;
-constexpr std::uint64_t kFastLimitBytes = std::uint64_t{1} << 26U;
 
 std::vector<std::byte> deflate_best(std::span<const std::byte> plain) {
   uLongf size = compressBound(static_cast<uLong>(plain.size()));
@@ -186,7 +188,13 @@ const Codec& zstd_fast_codec() {
 }
 const Codec& zstd_small_codec() {
   static const GeneralCodec codec(zstd_small_coder(), codec_ids::kZstdSmall,
-                                  "zstd, level 22 with long-range matching", 400, kSlowLimitBytes);
+                                  "zstd, level 22 with long-range matching", 400,
+                                  kSlowestLimitBytes);
+  return codec;
+}
+const Codec& lzma_codec() {
+  static const GeneralCodec codec(lzma_coder(), codec_ids::kLzma, "LZMA2, preset 9e", 20,
+                                  kSlowestLimitBytes);
   return codec;
 }
 

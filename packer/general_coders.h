@@ -22,5 +22,6 @@ struct GeneralCoder {
 const GeneralCoder& zlib_coder();        // zlib format (RFC 1950), level 9
 const GeneralCoder& zstd_fast_coder();   // zstd frame (RFC 8878), level 3
 const GeneralCoder& zstd_small_coder();  // the same, level 22, long-range matching
+const GeneralCoder& lzma_coder();        // LZMA2 without a container, the best of two settings
 
 }  // namespace bankai::packer

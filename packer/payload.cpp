@@ -40,39 +40,15 @@ Status check_logical(const Content& content, const Block& block,
   return {};
 }
 
-// Calls body(index), a Status, for every block; the error of the first block that has one.
-template <typename Body>
-Status for_each_block(std::uint64_t blocks, int threads, const Body& body) {
-  std::mutex mutex;
-  std::optional<Error> error;
-  std::uint64_t failed = blocks;
-  // Interleaved, so that the threads' parts of a large tensor finish together.
-  const auto workers = static_cast<std::size_t>(
-      std::max<std::uint64_t>(1, std::min<std::uint64_t>(blocks, static_cast<unsigned>(threads))));
-  model::parallel_for(threads, workers, [&](IndexRange range) {
-    for (std::size_t worker = range.begin; worker < range.end; ++worker)
-      for (std::uint64_t index = worker; index < blocks; index += workers) {
-        Status status = body(index);
-        if (status.ok()) continue;
-        const std::lock_guard lock(mutex);
-        if (index < failed) {
-          failed = index;
-          error = std::move(status).error();
-        }
-      }
-  });
-  if (error) return *std::move(error);
-  return {};
-}
-
 struct EncodedBlocks {
+  bool is_given_up = false;                  // see EncodedPayload
   std::vector<std::byte> head;               // the shared part and its size
   std::vector<std::uint64_t> sizes;          // of the blocks
   std::vector<std::vector<std::byte>> data;  // of the blocks, if they were asked for
 };
 
 Result<EncodedBlocks> encode_blocks(const Codec& codec, const ContentSource& source, int threads,
-                                    bool with_data) {
+                                    bool with_data, std::uint64_t limit) {
   const Content& content = source.content();
   BANKAI_CHECK(codec.accepts(content), "a codec that does not take this content");
   const std::uint64_t blocks = num_blocks(content);
@@ -85,7 +61,9 @@ Result<EncodedBlocks> encode_blocks(const Codec& codec, const ContentSource& sou
   }
   EncodedBlocks encoded;
   if (blocks == 0) return encoded;
-  const std::unique_ptr<BlockEncoder> encoder = codec.make_encoder(source, threads);
+  const std::unique_ptr<ContentEncoder> encoder = codec.make_encoder(source, threads);
+  encoded.is_given_up = encoder->estimated_bytes().value_or(0) > limit;
+  if (encoded.is_given_up) return encoded;
   if (codec.has_shared_part()) {
     ByteWriter head;
     head.write_varint(encoder->shared_part().size());
@@ -117,33 +95,71 @@ std::vector<std::byte> size_list(const Codec& codec, const Content& content,
 
 }  // namespace
 
-Result<std::vector<std::byte>> encode(const Codec& codec, const ContentSource& source,
-                                      int threads) {
-  BANKAI_ASSIGN_OR_RETURN(EncodedBlocks encoded, encode_blocks(codec, source, threads, true));
+Status for_each_block(std::uint64_t blocks, int threads,
+                      const std::function<Status(std::uint64_t)>& body) {
+  std::mutex mutex;
+  std::optional<Error> error;
+  std::uint64_t failed = blocks;
+  // Interleaved, so that the threads' parts of a large tensor finish together.
+  const auto workers = static_cast<std::size_t>(
+      std::max<std::uint64_t>(1, std::min<std::uint64_t>(blocks, static_cast<unsigned>(threads))));
+  model::parallel_for(threads, workers, [&](IndexRange range) {
+    for (std::size_t worker = range.begin; worker < range.end; ++worker)
+      for (std::uint64_t index = worker; index < blocks; index += workers) {
+        Status status = body(index);
+        if (status.ok()) continue;
+        const std::lock_guard lock(mutex);
+        if (index < failed) {
+          failed = index;
+          error = std::move(status).error();
+        }
+      }
+  });
+  if (error) return *std::move(error);
+  return {};
+}
+
+Result<EncodedPayload> encode_within(const Codec& codec, const ContentSource& source, int threads,
+                                     bool with_payload, std::uint64_t limit) {
+  const Content& content = source.content();
+  const std::uint64_t blocks = num_blocks(content);
+  EncodedPayload result;
+  if (!with_payload && blocks != 0 &&
+      codec.fixed_bytes(content, block_at(content, 0)).has_value()) {
+    for (std::uint64_t i = 0; i < blocks; ++i)
+      result.size += codec.fixed_bytes(content, block_at(content, i)).value();
+    return result;
+  }
+  BANKAI_ASSIGN_OR_RETURN(EncodedBlocks encoded,
+                          encode_blocks(codec, source, threads, with_payload, limit));
+  result.is_given_up = encoded.is_given_up;
+  if (result.is_given_up) return result;
+  const std::vector<std::byte> sizes = size_list(codec, content, encoded.sizes);
+  result.size = encoded.head.size() + sizes.size();
+  for (const std::uint64_t size : encoded.sizes) result.size += size;
+  if (!with_payload) return result;
   ByteWriter out;
   out.write_bytes(encoded.head);
-  out.write_bytes(size_list(codec, source.content(), encoded.sizes));
+  out.write_bytes(sizes);
   for (std::vector<std::byte>& block : encoded.data) {
     out.write_bytes(block);
     block = {};
   }
-  return std::move(out).bytes();
+  result.bytes = std::move(out).bytes();
+  return result;
+}
+
+Result<std::vector<std::byte>> encode(const Codec& codec, const ContentSource& source,
+                                      int threads) {
+  BANKAI_ASSIGN_OR_RETURN(EncodedPayload encoded,
+                          encode_within(codec, source, threads, true, kNoLimit));
+  return std::move(encoded.bytes);
 }
 
 Result<std::uint64_t> encoded_size(const Codec& codec, const ContentSource& source, int threads) {
-  const Content& content = source.content();
-  const std::uint64_t blocks = num_blocks(content);
-  std::uint64_t total = 0;
-  if (blocks != 0 && codec.fixed_bytes(content, block_at(content, 0)).has_value()) {
-    for (std::uint64_t i = 0; i < blocks; ++i)
-      total += codec.fixed_bytes(content, block_at(content, i)).value();
-    return total;
-  }
-  BANKAI_ASSIGN_OR_RETURN(const EncodedBlocks encoded,
-                          encode_blocks(codec, source, threads, false));
-  total = encoded.head.size() + size_list(codec, content, encoded.sizes).size();
-  for (const std::uint64_t size : encoded.sizes) total += size;
-  return total;
+  BANKAI_ASSIGN_OR_RETURN(const EncodedPayload encoded,
+                          encode_within(codec, source, threads, false, kNoLimit));
+  return encoded.size;
 }
 
 Result<PayloadReader> PayloadReader::open(const Codec& codec, const Content& content,

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,6 +14,11 @@
 #include "packer/codec.h"
 
 namespace bankai::packer {
+
+// Calls body(index) for every block, on at most `threads` threads; the error of the first block
+// that has one.
+Status for_each_block(std::uint64_t blocks, int threads,
+                      const std::function<Status(std::uint64_t)>& body);
 
 // The payload. kBadInput for logical bytes that are no valid content (a trit that is none of −1, 0,
 // 1; an unused bit that is 1), naming the element. The same bytes for any number of threads.
@@ -22,6 +29,17 @@ Result<std::vector<std::byte>> encode(const Codec& codec, const ContentSource& s
 // The exact size of encode()'s payload, without building it.
 Result<std::uint64_t> encoded_size(const Codec& codec, const ContentSource& source,
                                    int threads = 1);
+
+struct EncodedPayload {
+  bool is_given_up = false;  // the codec estimated more bytes than the limit
+  std::uint64_t size = 0;
+  std::vector<std::byte> bytes;  // if asked for
+};
+inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+
+// Both of the above, unless the codec estimates, before it encodes, more than `limit` bytes.
+Result<EncodedPayload> encode_within(const Codec& codec, const ContentSource& source, int threads,
+                                     bool with_payload, std::uint64_t limit);
 
 class PayloadReader {
  public:
@@ -47,7 +65,7 @@ class PayloadReader {
 
   Content content_;
   std::span<const std::byte> payload_;
-  std::unique_ptr<BlockDecoder> decoder_;
+  std::unique_ptr<ContentDecoder> decoder_;
   std::vector<std::uint64_t> offsets_;  // of the blocks in the payload, and its end
 };
 

@@ -26,7 +26,7 @@ struct FixedLayout {
   UnpackFunction unpack;
 };
 
-class FixedEncoder final : public BlockEncoder {
+class FixedEncoder final : public ContentEncoder {
  public:
   FixedEncoder(const FixedLayout& layout, const Content& content)
       : layout_(layout), content_(content) {}
@@ -48,7 +48,7 @@ class FixedEncoder final : public BlockEncoder {
   Content content_;
 };
 
-class FixedDecoder final : public BlockDecoder {
+class FixedDecoder final : public ContentDecoder {
  public:
   FixedDecoder(const FixedLayout& layout, const Content& content)
       : layout_(layout), content_(content) {}
@@ -86,12 +86,12 @@ class FixedCodec final : public Codec {
                                            const Block& block) const override {
     return layout_.bytes(content, block.elements());
   }
-  std::unique_ptr<BlockEncoder> make_encoder(const ContentSource& source, int) const override {
+  std::unique_ptr<ContentEncoder> make_encoder(const ContentSource& source, int) const override {
     return std::make_unique<FixedEncoder>(layout_, source.content());
   }
-  Result<std::unique_ptr<BlockDecoder>> make_decoder(const Content& content,
-                                                     std::span<const std::byte>) const override {
-    return std::unique_ptr<BlockDecoder>(std::make_unique<FixedDecoder>(layout_, content));
+  Result<std::unique_ptr<ContentDecoder>> make_decoder(const Content& content,
+                                                       std::span<const std::byte>) const override {
+    return std::unique_ptr<ContentDecoder>(std::make_unique<FixedDecoder>(layout_, content));
   }
 
  private:

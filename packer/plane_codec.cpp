@@ -64,7 +64,7 @@ CodedPlane code_plane(std::span<const std::uint8_t> plane) {
   return best;
 }
 
-class PlaneEncoder final : public BlockEncoder {
+class PlaneEncoder final : public ContentEncoder {
  public:
   explicit PlaneEncoder(const Content& content) : size_(content.element_bytes) {}
   std::uint64_t encode(const Block& block, std::span<const std::byte> logical,
@@ -112,7 +112,7 @@ Status decode_plane(std::uint8_t mode, std::span<const std::byte> coded,
                     coded.size(), plane.size());
 }
 
-class PlaneDecoder final : public BlockDecoder {
+class PlaneDecoder final : public ContentDecoder {
  public:
   explicit PlaneDecoder(const Content& content) : size_(content.element_bytes) {}
   Status decode(const Block& block, std::span<const std::byte> encoded,
@@ -157,12 +157,12 @@ class PlaneCodec final : public Codec {
   std::uint32_t decode_rate(const Content& content) const override {
     return 200 / content.element_bytes;
   }
-  std::unique_ptr<BlockEncoder> make_encoder(const ContentSource& source, int) const override {
+  std::unique_ptr<ContentEncoder> make_encoder(const ContentSource& source, int) const override {
     return std::make_unique<PlaneEncoder>(source.content());
   }
-  Result<std::unique_ptr<BlockDecoder>> make_decoder(const Content& content,
-                                                     std::span<const std::byte>) const override {
-    return std::unique_ptr<BlockDecoder>(std::make_unique<PlaneDecoder>(content));
+  Result<std::unique_ptr<ContentDecoder>> make_decoder(const Content& content,
+                                                       std::span<const std::byte>) const override {
+    return std::unique_ptr<ContentDecoder>(std::make_unique<PlaneDecoder>(content));
   }
 };
 

@@ -74,7 +74,7 @@ KindModels fit_models(std::span<const std::int32_t> scales, std::size_t cols) {
   return models;
 }
 
-class ScaleEncoder final : public BlockEncoder {
+class ScaleEncoder final : public ContentEncoder {
  public:
   std::uint64_t encode(const Block& block, std::span<const std::byte> logical,
                        std::vector<std::byte>* out) const override {
@@ -136,7 +136,7 @@ Result<KindModel> read_kind(BitReader& reader, std::size_t kind) {
   return model;
 }
 
-class ScaleDecoder final : public BlockDecoder {
+class ScaleDecoder final : public ContentDecoder {
  public:
   Status decode(const Block& block, std::span<const std::byte> encoded,
                 std::span<std::byte> logical) const override {
@@ -205,12 +205,12 @@ class ScaleCodec final : public Codec {
     return content.kind == ContentKind::kScales;
   }
   std::uint32_t decode_rate(const Content&) const override { return 60; }
-  std::unique_ptr<BlockEncoder> make_encoder(const ContentSource&, int) const override {
+  std::unique_ptr<ContentEncoder> make_encoder(const ContentSource&, int) const override {
     return std::make_unique<ScaleEncoder>();
   }
-  Result<std::unique_ptr<BlockDecoder>> make_decoder(const Content&,
-                                                     std::span<const std::byte>) const override {
-    return std::unique_ptr<BlockDecoder>(std::make_unique<ScaleDecoder>());
+  Result<std::unique_ptr<ContentDecoder>> make_decoder(const Content&,
+                                                       std::span<const std::byte>) const override {
+    return std::unique_ptr<ContentDecoder>(std::make_unique<ScaleDecoder>());
   }
 };
 

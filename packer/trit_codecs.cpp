@@ -18,7 +18,7 @@ bool is_trits(const Content& content) { return content.kind == ContentKind::kTri
 
 std::size_t bits_to_bytes(std::size_t bits) { return (bits + 7) / 8; }
 
-class BitmaskEncoder final : public BlockEncoder {
+class BitmaskEncoder final : public ContentEncoder {
  public:
   std::uint64_t encode(const Block&, std::span<const std::byte> trits,
                        std::vector<std::byte>* out) const override {
@@ -43,7 +43,7 @@ class BitmaskEncoder final : public BlockEncoder {
   }
 };
 
-class BitmaskDecoder final : public BlockDecoder {
+class BitmaskDecoder final : public ContentDecoder {
  public:
   Status decode(const Block& block, std::span<const std::byte> encoded,
                 std::span<std::byte> trits) const override {
@@ -150,7 +150,7 @@ Order0Plan plan_order0(std::span<const std::uint8_t> codes) {
   return plan;
 }
 
-class Order0Encoder final : public BlockEncoder {
+class Order0Encoder final : public ContentEncoder {
  public:
   std::uint64_t encode(const Block&, std::span<const std::byte> trits,
                        std::vector<std::byte>* out) const override {
@@ -176,7 +176,7 @@ Result<FrequencyTable> read_digit_table(ByteReader& reader) {
   return product_table({first, second, kWhole - first - second});
 }
 
-class Order0Decoder final : public BlockDecoder {
+class Order0Decoder final : public ContentDecoder {
  public:
   Status decode(const Block& block, std::span<const std::byte> encoded,
                 std::span<std::byte> trits) const override {
@@ -218,12 +218,12 @@ class TritCodec final : public Codec {
   bool accepts(const Content& content) const override { return is_trits(content); }
   std::uint32_t decode_rate(const Content&) const override { return rate_; }
   bool has_cheap_size() const override { return has_cheap_size_; }
-  std::unique_ptr<BlockEncoder> make_encoder(const ContentSource&, int) const override {
+  std::unique_ptr<ContentEncoder> make_encoder(const ContentSource&, int) const override {
     return std::make_unique<Encoder>();
   }
-  Result<std::unique_ptr<BlockDecoder>> make_decoder(const Content&,
-                                                     std::span<const std::byte>) const override {
-    return std::unique_ptr<BlockDecoder>(std::make_unique<Decoder>());
+  Result<std::unique_ptr<ContentDecoder>> make_decoder(const Content&,
+                                                       std::span<const std::byte>) const override {
+    return std::unique_ptr<ContentDecoder>(std::make_unique<Decoder>());
   }
 
  private:

@@ -1,7 +1,6 @@
 #include "patch/algebra.h"
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 
 #include "core/format.h"
@@ -43,16 +42,26 @@ std::optional<BaseHash> common_hash(std::span<const Patch> patches, const FlipSe
   return patches.front().base.hash;
 }
 
-std::vector<Flip> exclusive_or(std::span<const Flip> a, std::span<const Flip> b) {
-  std::vector<Flip> both(a.begin(), a.end());
-  both.insert(both.end(), b.begin(), b.end());
-  return both;
+std::vector<Flip> both(std::span<const Flip> a, std::span<const Flip> b) {
+  std::vector<Flip> flips(a.begin(), a.end());
+  flips.insert(flips.end(), b.begin(), b.end());
+  return flips;
 }
 
-GroupBits load(const std::byte* bytes) {
-  GroupBits bits;
-  std::memcpy(bits.data(), bytes, sizeof bits);
-  return bits;
+// The weights that the flips of one tensor touch, as negations: bit flips stand for the steps on
+// weights that nothing negates.
+std::vector<Flip> touched_weights(std::span<const Flip> flips) {
+  std::vector<Flip> touched;
+  for_each_row(flips, [&](std::uint32_t, std::span<const Flip> of_row) {
+    const RowMask mask = mask_of_row(of_row);
+    for (const Flip& flip : of_row) {
+      if (!is_step(flip.kind))
+        touched.push_back(flip);
+      else if (!is_negated(mask, flip.index))
+        touched.push_back(bit_flip(flip.tensor, flip.row, flip.index));
+    }
+  });
+  return touched;
 }
 
 }  // namespace
@@ -62,7 +71,7 @@ Result<Patch> compose(std::span<const Patch> patches) {
   std::vector<Flip> flips;
   bool all_bound = !patches.empty();
   for (const Patch& patch : patches) {
-    flips.insert(flips.end(), patch.flips.begin(), patch.flips.end());
+    append_after(flips, patch.flips);
     result.name += (result.name.empty() ? "" : "+") + patch.name;
     BANKAI_RETURN_IF_ERROR(merge_shapes(patch.base.shapes, result.base.shapes));
     BANKAI_RETURN_IF_ERROR(merge_contents(patch.base.contents, result.base.contents));
@@ -95,12 +104,14 @@ Result<std::vector<TensorOverlap>> overlap(const Patch& first, const Patch& seco
   for (const TensorAddress tensor : touched) {
     const std::span<const Flip> a = first.flips.of(tensor);
     const std::span<const Flip> b = second.flips.of(tensor);
-    shapes.emplace(tensor, assumed_shape(exclusive_or(a, b)));
+    shapes.emplace(tensor, assumed_shape(both(a, b)));
     std::vector<Flip> common;
     std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(common));
-    BANKAI_ASSIGN_OR_RETURN(const FlipSet set_a, FlipSet::make({a.begin(), a.end()}, shapes));
-    BANKAI_ASSIGN_OR_RETURN(const FlipSet set_b, FlipSet::make({b.begin(), b.end()}, shapes));
-    BANKAI_ASSIGN_OR_RETURN(const FlipSet sum, FlipSet::make(exclusive_or(a, b), shapes));
+    const std::vector<Flip> touched_a = touched_weights(a);
+    const std::vector<Flip> touched_b = touched_weights(b);
+    BANKAI_ASSIGN_OR_RETURN(const FlipSet set_a, FlipSet::make(touched_a, shapes));
+    BANKAI_ASSIGN_OR_RETURN(const FlipSet set_b, FlipSet::make(touched_b, shapes));
+    BANKAI_ASSIGN_OR_RETURN(const FlipSet sum, FlipSet::make(both(touched_a, touched_b), shapes));
     // |A and B| = (|A| + |B| - |A xor B|) / 2.
     const std::uint64_t common_bits =
         (count_flipped_bits(set_a, shapes).bits + count_flipped_bits(set_b, shapes).bits -
@@ -109,39 +120,6 @@ Result<std::vector<TensorOverlap>> overlap(const Patch& first, const Patch& seco
     table.push_back({tensor, a.size(), b.size(), common.size(), common_bits});
   }
   return table;
-}
-
-Status diff_matrix(TensorAddress tensor, const BitMatrixView& base, const BitMatrixView& target,
-                   std::vector<Flip>& out) {
-  const std::string name = to_string(tensor);
-  if (base.rows() != target.rows() || base.cols() != target.cols())
-    return make_error(ErrorCode::kMismatch,
-                      "%s has %zu rows by %zu columns in one, %zu by %zu in "
-                      "the other",
-                      name.c_str(), base.rows(), base.cols(), target.rows(), target.cols());
-  if (base.rows() > kMaxRows || base.cols() > kMaxCols)
-    return make_error(ErrorCode::kUnsupported, "%s has more than %u rows or columns", name.c_str(),
-                      kMaxRows);
-  const auto num_groups = static_cast<std::uint32_t>(base.groups_per_row());
-  for (std::uint32_t row = 0; row < base.rows(); ++row) {
-    RowMask mask;
-    for (std::uint32_t group = 0; group < num_groups; ++group) {
-      if (std::memcmp(base.group_scale(row, group), target.group_scale(row, group), 2) != 0)
-        return make_error(
-            ErrorCode::kMismatch,
-            "%s: the scales of row %u group %u differ; a patch changes sign bits only",
-            name.c_str(), row, group);
-      const GroupBits a = load(base.group_bits(row, group));
-      const GroupBits b = load(target.group_bits(row, group));
-      if (a != b) mask.groups.push_back({group, {a[0] ^ b[0], a[1] ^ b[1]}});
-    }
-    append_canonical_row(tensor, row, mask, num_groups, out);
-    if (out.size() > kMaxFlips)
-      return make_error(ErrorCode::kUnsupported,
-                        "%s: the models differ in more places than a patch can hold (%zu flips)",
-                        name.c_str(), kMaxFlips);
-  }
-  return {};
 }
 
 }  // namespace bankai::patch

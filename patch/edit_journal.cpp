@@ -85,7 +85,7 @@ std::vector<JournalRange> ranges_of(std::span<const FileEdit> edits) {
   std::vector<JournalRange> ranges;
   std::uint64_t end = 0;
   for (const FileEdit& edit : edits) {
-    const std::uint64_t edit_end = edit.offset + sizeof edit.mask;
+    const std::uint64_t edit_end = edit.offset + edit.size_bytes;
     const bool joins = !ranges.empty() && edit.offset - end <= kJoinedGapBytes &&
                        edit_end - ranges.back().offset <= kMaxRangeBytes;
     if (!joins) ranges.push_back({edit.offset, {}, {}});

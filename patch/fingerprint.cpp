@@ -1,7 +1,6 @@
 #include "patch/fingerprint.h"
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -10,65 +9,25 @@
 namespace bankai::patch {
 namespace {
 
-// Copies the bits of one row to `out` (groups × 16 bytes).
-void copy_row_bits(const BitMatrixView& matrix, std::size_t row, std::vector<std::byte>& out) {
-  for (std::size_t group = 0; group < matrix.groups_per_row(); ++group)
-    std::memcpy(out.data() + group * kGroupBitBytes, matrix.group_bits(row, group), kGroupBitBytes);
-}
-
-void toggle(std::vector<std::byte>& row_bits, const RowMask& mask) {
-  const auto num_groups = static_cast<std::uint32_t>(row_bits.size() / kGroupBitBytes);
-  for_each_group(mask, num_groups, [&](std::uint32_t group, const GroupBits& bits) {
-    GroupBits value;
-    std::byte* place = row_bits.data() + group * kGroupBitBytes;
-    std::memcpy(value.data(), place, kGroupBitBytes);
-    value[0] ^= bits[0];
-    value[1] ^= bits[1];
-    std::memcpy(place, value.data(), kGroupBitBytes);
-  });
-}
-
-TensorShape shape_of(const BitMatrixView& matrix) {
-  return {static_cast<std::uint32_t>(std::min<std::size_t>(matrix.rows(), kMaxRows + 1)),
-          static_cast<std::uint32_t>(std::min<std::size_t>(matrix.cols(), kMaxCols + kGroupCols))};
-}
-
 // Shapes of the touched matrices, checked against the flips and against what the patch knows.
 Result<ShapeTable> find_shapes(const Patch& patch, const MatrixLookup& lookup) {
-  ShapeTable shapes;
-  for (const TensorAddress tensor : patch.flips.tensors()) {
-    const std::optional<BitMatrixView> matrix = lookup(tensor);
-    if (!matrix)
-      return make_error(ErrorCode::kMismatch, "the model has no 1-bit matrix '%s'",
-                        to_string(tensor).c_str());
-    const TensorShape shape = shape_of(*matrix);
-    BANKAI_RETURN_IF_ERROR(check_shape(tensor, shape));
+  BANKAI_ASSIGN_OR_RETURN(ShapeTable shapes, shapes_of(patch.flips, lookup));
+  for (const auto& [tensor, shape] : shapes) {
     const auto known = patch.base.shapes.find(tensor);
     if (known != patch.base.shapes.end() && known->second != shape)
       return make_error(ErrorCode::kMismatch,
                         "%s has %u rows by %u columns, but the patch was made for %u by %u",
                         to_string(tensor).c_str(), shape.rows, shape.cols, known->second.rows,
                         known->second.cols);
-    shapes.emplace(tensor, shape);
   }
-  BANKAI_RETURN_IF_ERROR(check_against_shapes(patch.flips, shapes));
   return shapes;
 }
 
-// Content hashes of the touched matrices, after `pending` and, if asked, the patch itself.
-ContentTable hash_touched(const Patch& patch, const MatrixLookup& lookup, const FlipSet& pending,
-                          bool with_patch) {
+// Content hashes of the matrices that `patch` touches, after `flips`.
+ContentTable hash_touched(const Patch& patch, const MatrixLookup& lookup, const FlipSet& flips) {
   ContentTable contents;
-  for (const TensorAddress tensor : patch.flips.tensors()) {
-    const std::span<const Flip> before = pending.of(tensor);
-    std::vector<Flip> flips(before.begin(), before.end());
-    if (with_patch) {
-      const std::span<const Flip> own = patch.flips.of(tensor);
-      flips.insert(flips.end(), own.begin(), own.end());
-      std::sort(flips.begin(), flips.end());
-    }
-    contents.emplace(tensor, hash_content(*lookup(tensor), flips));
-  }
+  for (const TensorAddress tensor : patch.flips.tensors())
+    contents.emplace(tensor, hash_content(*lookup(tensor), flips.of(tensor)));
   return contents;
 }
 
@@ -78,28 +37,6 @@ bool is_base(const Base& base, const ContentTable& contents) {
 }
 
 }  // namespace
-
-Sha256Digest hash_content(const BitMatrixView& matrix, std::span<const Flip> flips) {
-  Sha256 hash;
-  hash.update_u64(matrix.rows());
-  hash.update_u64(matrix.cols());
-  std::vector<std::byte> row_bits(matrix.groups_per_row() * kGroupBitBytes);
-  std::size_t next = 0;  // the first flip whose row has not been reached
-  for (std::size_t row = 0; row < matrix.rows(); ++row) {
-    copy_row_bits(matrix, row, row_bits);
-    const std::size_t begin = next;
-    while (next < flips.size() && flips[next].row == row) ++next;
-    if (next > begin) toggle(row_bits, mask_of_row(flips.subspan(begin, next - begin)));
-    hash.update(row_bits);
-  }
-  std::vector<std::byte> row_scales(matrix.groups_per_row() * 2);
-  for (std::size_t row = 0; row < matrix.rows(); ++row) {
-    for (std::size_t group = 0; group < matrix.groups_per_row(); ++group)
-      std::memcpy(row_scales.data() + group * 2, matrix.group_scale(row, group), 2);
-    hash.update(row_scales);
-  }
-  return hash.finish();
-}
 
 BaseHash combine_contents(const ContentTable& contents) {
   Sha256 hash;
@@ -117,7 +54,7 @@ BaseHash combine_contents(const ContentTable& contents) {
 Status bind_to_base(Patch& patch, const MatrixLookup& lookup) {
   BANKAI_ASSIGN_OR_RETURN(ShapeTable shapes, find_shapes(patch, lookup));
   BANKAI_ASSIGN_OR_RETURN(patch.flips, FlipSet::make(patch.flips.flips(), shapes));
-  patch.base.contents = hash_touched(patch, lookup, {}, false);
+  patch.base.contents = hash_touched(patch, lookup, {});
   patch.base.hash = combine_contents(patch.base.contents);
   patch.base.shapes = std::move(shapes);
   return {};
@@ -125,17 +62,21 @@ Status bind_to_base(Patch& patch, const MatrixLookup& lookup) {
 
 Result<BaseCheck> check_base(const Patch& patch, const MatrixLookup& lookup,
                              const FlipSet& pending) {
-  BANKAI_RETURN_IF_ERROR(find_shapes(patch, lookup));
+  BANKAI_ASSIGN_OR_RETURN(const ShapeTable shapes, find_shapes(patch, lookup));
+  BANKAI_RETURN_IF_ERROR(shapes_of(pending, lookup));
   if (!patch.base.hash) return BaseCheck{};
-  const ContentTable found = hash_touched(patch, lookup, pending, false);
+  const ContentTable found = hash_touched(patch, lookup, pending);
   if (is_base(patch.base, found)) return BaseCheck{BaseState::kBase, {}};
-  const ContentTable toggled = hash_touched(patch, lookup, pending, true);
-  if (is_base(patch.base, toggled)) return BaseCheck{BaseState::kApplied, {}};
+  std::vector<Flip> back(pending.flips());
+  append_after(back, patch.flips.inverse());
+  BANKAI_ASSIGN_OR_RETURN(const FlipSet reverting, FlipSet::make(std::move(back), shapes));
+  const ContentTable reverted = hash_touched(patch, lookup, reverting);
+  if (is_base(patch.base, reverted)) return BaseCheck{BaseState::kApplied, {}};
   BaseCheck check{BaseState::kOther, {}};
   for (const auto& [tensor, digest] : patch.base.contents) {
     if (digest == found.at(tensor)) continue;
-    if (!check.first_different || digest != toggled.at(tensor)) check.first_different = tensor;
-    if (digest != toggled.at(tensor)) break;
+    if (!check.first_different || digest != reverted.at(tensor)) check.first_different = tensor;
+    if (digest != reverted.at(tensor)) break;
   }
   return check;
 }

@@ -2,25 +2,24 @@
 // container (GGUF, safetensors, memory) that holds the same weights.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <span>
 
-#include "core/bit_matrix.h"
 #include "core/result.h"
 #include "core/sha256.h"
 #include "patch/patch.h"
+#include "patch/weight_view.h"
 
 namespace bankai::patch {
 
-// The matrix at an address, or nothing if the model has none there.
-using MatrixLookup = std::function<std::optional<BitMatrixView>(TensorAddress)>;
-
-// SHA-256 over: rows and columns as 8-byte little-endian numbers; the bits of all groups, 16 bytes
-// each (bit j of a group is bit j mod 8 of byte j/8), row by row; the fp16 scales of all groups, 2
-// bytes each, row by row. With `flips` (sorted, of this matrix, within its shape): the content
-// after those flips. Cost: reads the matrix once.
-Sha256Digest hash_content(const BitMatrixView& matrix, std::span<const Flip> flips = {});
+// SHA-256 over: rows and columns as 8-byte little-endian numbers; then of a 1-bit matrix the bits
+// of all groups, 16 bytes each (bit j of a group is bit j mod 8 of byte j/8), row by row; and the
+// fp16 scales of all groups, 2 bytes each, row by row. Of a ternary matrix the codes, 2 bits each
+// (code j of a row is bits 2 (j mod 4) and the one above of byte j/4), row by row; and for every 64
+// columns the fp16 scale of their block, 2 bytes each, row by row, or the 4 bytes of the scale of
+// the whole matrix. With `flips` (canonical, of this matrix, within its shape): the content after
+// those flips. Cost: reads the matrix once.
+Sha256Digest hash_content(const WeightView& matrix, std::span<const Flip> flips = {});
 
 // The first 16 bytes of SHA-256 over, for every tensor in order: layer and projection number as
 // 8-byte little-endian numbers, then its content hash.
@@ -45,7 +44,8 @@ struct BaseCheck {
 };
 
 // Compares the weights, with the flips `pending` applied to them, to the base of `patch`. Errors:
-// kMismatch if the model lacks a matrix or has another shape, kBadInput if a flip lies outside.
+// kMismatch if the model lacks a matrix or has another shape or type, kBadInput if a flip lies
+// outside.
 Result<BaseCheck> check_base(const Patch& patch, const MatrixLookup& lookup,
                              const FlipSet& pending = {});
 

@@ -56,9 +56,33 @@ Status check_flip(const Flip& flip, const TensorShape& limit) {
   if (flip.row >= limit.rows) return out_of_range(flip, "the row", limit.rows);
   if (flip.kind == FlipKind::kGroup && flip.index >= limit.groups_per_row())
     return out_of_range(flip, "the group", limit.groups_per_row());
-  if (flip.kind == FlipKind::kBit && flip.index >= limit.cols)
+  if (is_single(flip.kind) && flip.index >= limit.cols)
     return out_of_range(flip, "the column", limit.cols);
   return {};
+}
+
+// Bits and trits are never in one matrix.
+Status check_one_type(TensorAddress tensor, std::span<const Flip> flips) {
+  const auto has = [&](auto test) { return std::any_of(flips.begin(), flips.end(), test); };
+  if (!has([](const Flip& flip) { return flip.kind == FlipKind::kBit; }) ||
+      !has([](const Flip& flip) { return is_step(flip.kind); }))
+    return {};
+  return make_error(ErrorCode::kBadInput,
+                    "%s has bit flips, for 1-bit weights, and steps, for ternary ones",
+                    to_string(tensor).c_str());
+}
+
+FlipKind turned_around(FlipKind step) {
+  return step == FlipKind::kStepUp ? FlipKind::kStepDown : FlipKind::kStepUp;
+}
+
+// Does the canonical set negate the weight of a step?
+bool negates(std::span<const Flip> flips, const Flip& step) {
+  const auto has = [&](const Flip& flip) {
+    return std::binary_search(flips.begin(), flips.end(), flip);
+  };
+  return has(row_flip(step.tensor, step.row)) !=
+         has(group_flip(step.tensor, step.row, step.index / kCols));
 }
 
 }  // namespace
@@ -77,7 +101,7 @@ Status check_shape(TensorAddress tensor, const TensorShape& shape) {
 void append_canonical_row(TensorAddress tensor, std::uint32_t row, const RowMask& mask,
                           std::uint32_t num_groups, std::vector<Flip>& out) {
   const bool row_flag = takes_row_flag(mask, num_groups);
-  RowMask rest{mask.whole_row != row_flag, mask.groups};
+  const RowMask rest{mask.whole_row != row_flag, mask.groups, {}};
   if (row_flag) out.push_back(row_flip(tensor, row));
   std::vector<GroupMask> deviations;
   for_each_group(rest, num_groups, [&](std::uint32_t group, GroupBits bits) {
@@ -88,6 +112,10 @@ void append_canonical_row(TensorAddress tensor, std::uint32_t row, const RowMask
     deviations.push_back({group, bits});
   });
   for (const GroupMask& entry : deviations) append_bits(tensor, row, entry, out);
+  for (const FlipKind kind : {FlipKind::kStepUp, FlipKind::kStepDown})
+    for (const TritStep& step : mask.steps)
+      if ((step.add == 1) == (kind == FlipKind::kStepUp))
+        out.push_back({tensor, row, kind, step.col});
 }
 
 Result<FlipSet> FlipSet::make(std::vector<Flip> flips, const ShapeTable& shapes) {
@@ -102,10 +130,11 @@ Result<FlipSet> FlipSet::make(std::vector<Flip> flips, const ShapeTable& shapes)
     const std::uint32_t num_groups = known != shapes.end() ? limit.groups_per_row() : 0;
     for (; end < flips.size() && flips[end].tensor == tensor; ++end)
       BANKAI_RETURN_IF_ERROR(check_flip(flips[end], limit));
-    for_each_row(std::span<const Flip>(flips).subspan(begin, end - begin),
-                 [&](std::uint32_t row, std::span<const Flip> of_row) {
-                   append_canonical_row(tensor, row, mask_of_row(of_row), num_groups, set.flips_);
-                 });
+    const std::span<const Flip> of_tensor = std::span(flips).subspan(begin, end - begin);
+    BANKAI_RETURN_IF_ERROR(check_one_type(tensor, of_tensor));
+    for_each_row(of_tensor, [&](std::uint32_t row, std::span<const Flip> of_row) {
+      append_canonical_row(tensor, row, mask_of_row(of_row), num_groups, set.flips_);
+    });
     if (set.flips_.size() > kMaxFlips)
       return make_error(ErrorCode::kUnsupported, "more than %zu flips", kMaxFlips);
   }
@@ -132,6 +161,28 @@ std::span<const Flip> FlipSet::of(TensorAddress tensor) const {
 std::size_t FlipSet::count(FlipKind kind) const {
   return static_cast<std::size_t>(std::count_if(
       flips_.begin(), flips_.end(), [kind](const Flip& flip) { return flip.kind == kind; }));
+}
+
+bool FlipSet::has_steps() const {
+  return std::any_of(flips_.begin(), flips_.end(),
+                     [](const Flip& flip) { return is_step(flip.kind); });
+}
+
+// y = a · t + b gives t = a · y − a · b: a step stays where a is −1 and turns around where it is 1.
+FlipSet FlipSet::inverse() const {
+  FlipSet result = *this;
+  if (!has_steps()) return result;
+  for (Flip& flip : result.flips_)
+    if (is_step(flip.kind) && !negates(flips_, flip)) flip.kind = turned_around(flip.kind);
+  std::sort(result.flips_.begin(), result.flips_.end());
+  return result;
+}
+
+// a₂ · (a₁ · t + b₁) + b₂ = a₂ · a₁ · t + (a₂ · b₁ + b₂).
+void append_after(std::vector<Flip>& flips, const FlipSet& next) {
+  for (Flip& flip : flips)
+    if (is_step(flip.kind) && negates(next.flips(), flip)) flip.kind = turned_around(flip.kind);
+  flips.insert(flips.end(), next.begin(), next.end());
 }
 
 Status check_against_shapes(const FlipSet& flips, const ShapeTable& shapes) {

@@ -1,6 +1,5 @@
 #include "patch/in_place_edit.h"
 
-#include <cstring>
 #include <vector>
 
 #include "core/format.h"
@@ -56,7 +55,7 @@ Result<EditJournal> make_journal(std::span<const FileEdit> edits, int handle,
   BANKAI_ASSIGN_OR_RETURN(journal.file_size_bytes, ops.size_bytes(handle));
   const std::uint64_t size = journal.file_size_bytes;
   if (!edits.empty() &&
-      (size < sizeof(GroupBits) || edits.back().offset > size - sizeof(GroupBits)))
+      (size < edits.back().size_bytes || edits.back().offset > size - edits.back().size_bytes))
     return make_error(ErrorCode::kBadInput, "%s: an edit at %llu past the end (%llu bytes)",
                       path.c_str(), static_cast<unsigned long long>(edits.back().offset),
                       static_cast<unsigned long long>(size));
@@ -66,15 +65,9 @@ Result<EditJournal> make_journal(std::span<const FileEdit> edits, int handle,
     BANKAI_RETURN_IF_ERROR(ops.read_at(handle, range.offset, range.old_bytes));
     range.new_bytes = range.old_bytes;
     const std::uint64_t end = range.offset + range.old_bytes.size();
-    for (; next < edits.size() && edits[next].offset < end; ++next) {
-      GroupBits value;
-      std::byte* place =
-          range.new_bytes.data() + static_cast<std::size_t>(edits[next].offset - range.offset);
-      std::memcpy(value.data(), place, sizeof value);
-      value[0] ^= edits[next].mask[0];
-      value[1] ^= edits[next].mask[1];
-      std::memcpy(place, value.data(), sizeof value);
-    }
+    for (; next < edits.size() && edits[next].offset < end; ++next)
+      apply_edit(edits[next], range.new_bytes.data() +
+                                  static_cast<std::size_t>(edits[next].offset - range.offset));
   }
   return journal;
 }

@@ -25,7 +25,7 @@ TensorShape assumed_shape(std::span<const Flip> flips) {
   std::uint32_t num_groups = kAssumedCols / kCols;
   for (const Flip& flip : flips) {
     if (flip.kind == FlipKind::kGroup) num_groups = std::max(num_groups, flip.index + 1);
-    if (flip.kind == FlipKind::kBit) num_groups = std::max(num_groups, flip.index / kCols + 1);
+    if (is_single(flip.kind)) num_groups = std::max(num_groups, flip.index / kCols + 1);
   }
   return {kMaxRows, num_groups * kCols};
 }
@@ -40,6 +40,7 @@ BitCount count_flipped_bits(const FlipSet& flips, const ShapeTable& shapes) {
       const RowMask mask = mask_of_row(of_row);
       if (mask.whole_row && known == shapes.end()) total.exact = false;
       total.bits += count_row(mask, shape.cols);
+      for (const TritStep& step : mask.steps) total.bits += is_negated(mask, step.col) ? 0U : 1U;
     });
   }
   return total;

@@ -41,12 +41,13 @@ struct Patch {
 };
 
 struct BitCount {
-  std::uint64_t bits = 0;
-  bool exact = true;  // false: a row of unknown width was counted as 4,096 bits
+  std::uint64_t bits = 0;  // or trits
+  bool exact = true;       // false: a row of unknown width was counted as 4,096 bits
 };
 
-// How many bits differ between base and patched model. Rows of tensors without a known shape count
-// as 4,096 bits, the width for which published patches state their figures.
+// How many weights the flips touch: in a 1-bit matrix those that differ between base and patched
+// model, in a ternary one also zeros that a negation leaves as they are. Rows of tensors without a
+// known shape count as 4,096 bits, the width for which published patches state their figures.
 BitCount count_flipped_bits(const FlipSet& flips, const ShapeTable& shapes);
 
 // A shape that holds `flips` (all of one tensor) and is at least 4,096 columns wide: for counting

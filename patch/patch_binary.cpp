@@ -21,9 +21,13 @@ struct KindEntry {
   std::uint8_t flag;
   const char* name;
 };
-constexpr std::array<KindEntry, 3> kKinds = {{{FlipKind::kRow, kFlagRows, "row flips"},
-                                              {FlipKind::kGroup, kFlagGroups, "group flips"},
-                                              {FlipKind::kBit, kFlagBits, "bit flips"}}};
+constexpr std::array<KindEntry, kNumFlipKinds> kKinds = {
+    {{FlipKind::kRow, kFlagRows, "row flips"},
+     {FlipKind::kGroup, kFlagGroups, "group flips"},
+     {FlipKind::kBit, kFlagBits, "bit flips"},
+     {FlipKind::kStepUp, kFlagStepsUp, "steps up"},
+     {FlipKind::kStepDown, kFlagStepsDown, "steps down"}}};
+constexpr std::uint8_t kFlipFlags = kFlagRows | kFlagGroups | kFlagBits | kStepFlags;
 
 // A patch as the numbers that a file states.
 struct Plan {
@@ -194,16 +198,17 @@ Status read_header(ByteReader& reader, std::span<const std::byte> bytes, std::ui
                       to_hex(magic).c_str(), to_hex(kBinaryMagic).c_str());
   BANKAI_ASSIGN_OR_RETURN(const auto checksum, reader.read<std::uint32_t>("checksum"));
   BANKAI_ASSIGN_OR_RETURN(const auto version, reader.read<std::uint8_t>("version"));
-  if (version != kBinaryVersion)
-    return make_error(ErrorCode::kUnsupported, "binary patch version %u, expected %u",
-                      unsigned{version}, unsigned{kBinaryVersion});
+  if (version != kBinaryVersion && version != kBinaryStepVersion)
+    return make_error(ErrorCode::kUnsupported, "binary patch version %u, expected %u or %u",
+                      unsigned{version}, unsigned{kBinaryVersion}, unsigned{kBinaryStepVersion});
   const std::uint32_t found = crc32(bytes.subspan(kChecksummedFrom));
   if (found != checksum)
     return make_error(ErrorCode::kBadInput, "the content has checksum %08x, but %08x is stated",
                       found, checksum);
   BANKAI_ASSIGN_OR_RETURN(flags, reader.read<std::uint8_t>("flags"));
-  if ((flags & ~kKnownFlags) != 0)
-    return make_error(ErrorCode::kBadInput, "unknown flags %#x", unsigned{flags});
+  if (((flags & kStepFlags) != 0) != (version == kBinaryStepVersion))
+    return make_error(ErrorCode::kBadInput, "flags %#x in version %u", unsigned{flags},
+                      unsigned{version});
   if ((flags & kFlagBound) != 0) {
     BaseHash hash;
     BANKAI_ASSIGN_OR_RETURN(const auto raw, reader.read_bytes(hash.size(), "base hash"));
@@ -228,7 +233,7 @@ std::string_view binary_name(std::string_view name) {
 std::vector<std::byte> encode_binary(const Patch& patch) {
   const Plan plan = plan_of(patch);
   ByteWriter content;
-  content.write(kBinaryVersion);
+  content.write((plan.flags & kStepFlags) != 0 ? kBinaryStepVersion : kBinaryVersion);
   content.write(plan.flags);
   if ((plan.flags & kFlagBound) != 0) content.write_bytes(*patch.base.hash);
   const std::string_view name = binary_name(patch.name);
@@ -267,8 +272,7 @@ Result<Patch> decode_binary(std::span<const std::byte> bytes) {
   Patch patch;
   std::uint8_t flags = 0;
   BANKAI_RETURN_IF_ERROR(read_header(reader, bytes, flags, patch));
-  if ((flags & (kFlagRows | kFlagGroups | kFlagBits)) != 0)
-    BANKAI_RETURN_IF_ERROR(read_flips(reader, flags, patch));
+  if ((flags & kFlipFlags) != 0) BANKAI_RETURN_IF_ERROR(read_flips(reader, flags, patch));
   // One patch has one encoding: this finds every padding bit, repetition and choice that ours is
   // not.
   const std::vector<std::byte> again = encode_binary(patch);
@@ -296,8 +300,11 @@ double log2_choose(std::uint64_t n, std::uint64_t k) {
 double bound_bits(const Patch& patch) {
   const Scope scope = Scope::of(patch.flips, patch.base.shapes);
   double bits = 0;
-  for (const KindEntry& entry : kKinds)
-    bits += log2_choose(scope.num_positions(entry.kind), patch.flips.count(entry.kind));
+  for (const FlipKind kind : {FlipKind::kRow, FlipKind::kGroup, FlipKind::kBit})
+    bits += log2_choose(scope.num_positions(kind), patch.flips.count(kind));
+  const std::size_t up = patch.flips.count(FlipKind::kStepUp);
+  const std::size_t steps = up + patch.flips.count(FlipKind::kStepDown);
+  bits += log2_choose(scope.num_bits(), steps) + log2_choose(steps, up);
   return bits;
 }
 

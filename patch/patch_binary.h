@@ -1,7 +1,7 @@
 // The binary patch format (.bkp): docs/formats/patch.md.
 //
-// Row, group and bit flips as sorted positions, Rice-coded: within a few percent of the information
-// that a set of k out of N positions carries. Equal patches give equal bytes.
+// Each kind of flip as sorted positions, Rice-coded: within a few percent of the information that a
+// set of k out of N positions carries. Equal patches give equal bytes.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,8 @@ bool is_binary_patch(std::span<const std::byte> bytes);
 double log2_choose(std::uint64_t n, std::uint64_t k);
 
 // The information of the flips of `patch`: log2 C(N, k) for each kind, N being all rows (groups,
-// bits) of the touched layers × touched projections.
+// bits) of the touched layers × touched projections; for steps those of both directions together,
+// and which ones go up.
 double bound_bits(const Patch& patch);
 
 }  // namespace bankai::patch

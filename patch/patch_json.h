@@ -3,8 +3,9 @@
 // The reader takes every dialect of the patch files in circulation and is strict about what a flip
 // says. The writer has one form, "bankai_row_xor_v1", which other loaders accept; what they do not
 // know stands under "metadata"."bankai". A patch with single-bit flips has flips with a "col" and
-// the format "bankai_bit_xor_v1", so that a loader that cannot apply them refuses the file instead
-// of applying half of it.
+// the format "bankai_bit_xor_v1", one with steps also has a "step" in them and the format
+// "bankai_trit_step_v1", so that a loader that cannot apply them refuses the file instead of
+// applying half of it.
 #pragma once
 
 #include <string>

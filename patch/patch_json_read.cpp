@@ -70,11 +70,14 @@ Result<TensorAddress> read_tensor(const Json& object, const std::string& place) 
 }
 
 Result<Flip> read_flip(const Json& object, const std::string& place) {
-  BANKAI_RETURN_IF_ERROR(check_keys(object, {"layer", "proj", "row", "group", "col"}, place));
+  BANKAI_RETURN_IF_ERROR(
+      check_keys(object, {"layer", "proj", "row", "group", "col", "step"}, place));
   BANKAI_ASSIGN_OR_RETURN(const TensorAddress tensor, read_tensor(object, place));
   BANKAI_ASSIGN_OR_RETURN(const std::uint32_t row, read_number(object, "row", kMaxRows, place));
   const bool has_group = object.contains("group");
   if (has_group && object.contains("col")) return bad(place, "both 'group' and 'col'");
+  const auto step = object.find("step");
+  if (step != object.end() && !object.contains("col")) return bad(place, "'step' without 'col'");
   if (has_group) {
     constexpr std::uint32_t kLimit = kMaxCols / static_cast<std::uint32_t>(kGroupCols);
     BANKAI_ASSIGN_OR_RETURN(const auto group, read_number(object, "group", kLimit, place));
@@ -82,10 +85,15 @@ Result<Flip> read_flip(const Json& object, const std::string& place) {
   }
   if (!object.contains("col")) return row_flip(tensor, row);
   BANKAI_ASSIGN_OR_RETURN(const auto col, read_number(object, "col", kMaxCols, place));
-  return bit_flip(tensor, row, col);
+  if (step == object.end()) return bit_flip(tensor, row, col);
+  // By text: a comparison of numbers would take 1.0 for 1, and 2⁶⁴ − 1 for −1.
+  const std::string by = step->is_number() ? step->dump() : "";
+  if (by == "1") return step_up(tensor, row, col);
+  if (by == "-1") return step_down(tensor, row, col);
+  return bad(place, "'step' is " + shown(*step) + ", expected 1 or -1");
 }
 
-// Two equal flips would cancel; no writer means that.
+// Two equal flips would cancel, and two steps of a trit are one; no writer means that.
 Result<std::vector<Flip>> read_flips(const Json& document) {
   const auto list = document.find("flips");
   if (list == document.end() || !list->is_array()) return bad("flips", "expected a list");
@@ -96,6 +104,7 @@ Result<std::vector<Flip>> read_flips(const Json& document) {
                             read_flip((*list)[i], "flips[" + std::to_string(i) + "]"));
     flips.push_back(flip);
     places.emplace_back(flip, i);
+    if (is_step(flip.kind)) places.back().first.kind = FlipKind::kStepUp;  // either direction
   }
   std::sort(places.begin(), places.end());
   for (std::size_t i = 1; i < places.size(); ++i)
@@ -119,9 +128,9 @@ Status check_dialect(const Json& document) {
     return make_error(ErrorCode::kUnsupported, "patch version %s, expected 1",
                       shown(*version).c_str());
   BANKAI_ASSIGN_OR_RETURN(const std::string format, read_string(document, "format", kRowFormat));
-  if (format != kRowFormat && format != kBitFormat)
-    return make_error(ErrorCode::kUnsupported, "patch format %s, expected %s or %s",
-                      shown(format).c_str(), kRowFormat, kBitFormat);
+  if (format != kRowFormat && format != kBitFormat && format != kStepFormat)
+    return make_error(ErrorCode::kUnsupported, "patch format %s, expected %s, %s or %s",
+                      shown(format).c_str(), kRowFormat, kBitFormat, kStepFormat);
   BANKAI_ASSIGN_OR_RETURN(const std::string type, read_string(document, "type", kOlderType));
   if (type != kOlderType)
     return make_error(ErrorCode::kUnsupported, "patch type %s, expected %s", shown(type).c_str(),

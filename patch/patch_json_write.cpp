@@ -22,7 +22,9 @@ std::string tensor_fields(TensorAddress tensor) {
 void append_flip(const Flip& flip, std::string& text) {
   text += "    {" + tensor_fields(flip.tensor) + ", \"row\": " + std::to_string(flip.row);
   if (flip.kind == FlipKind::kGroup) text += ", \"group\": " + std::to_string(flip.index);
-  if (flip.kind == FlipKind::kBit) text += ", \"col\": " + std::to_string(flip.index);
+  if (is_single(flip.kind)) text += ", \"col\": " + std::to_string(flip.index);
+  if (is_step(flip.kind))
+    text += flip.kind == FlipKind::kStepUp ? ", \"step\": 1" : ", \"step\": -1";
   text += "}";
 }
 
@@ -62,12 +64,16 @@ void append_metadata(const Patch& patch, std::string& text) {
   }
 }
 
+const char* format_of(const FlipSet& flips) {
+  if (flips.has_steps()) return kStepFormat;
+  return flips.count(FlipKind::kBit) > 0 ? kBitFormat : kRowFormat;
+}
+
 }  // namespace
 
 std::string format_json(const Patch& patch) {
-  const bool has_bits = patch.flips.count(FlipKind::kBit) > 0;
   std::string text = "{\n  \"version\": 1,\n";
-  text += format("  \"format\": \"%s\",\n", has_bits ? kBitFormat : kRowFormat);
+  text += format("  \"format\": \"%s\",\n", format_of(patch.flips));
   text += "  \"name\": " + json_string(patch.name) + ",\n";
   text += "  \"description\": " + json_string(patch.description) + ",\n";
   text += "  \"base_model\": " + json_string(patch.base_model) + ",\n  \"flips\": [";

@@ -23,8 +23,7 @@ TensorShape least_shape(std::span<const Flip> flips) {
   TensorShape shape{flips.back().row + 1, kCols};
   for (const Flip& flip : flips) {
     if (flip.kind == FlipKind::kGroup) shape.cols = std::max(shape.cols, (flip.index + 1) * kCols);
-    if (flip.kind == FlipKind::kBit)
-      shape.cols = std::max(shape.cols, (flip.index / kCols + 1) * kCols);
+    if (is_single(flip.kind)) shape.cols = std::max(shape.cols, (flip.index / kCols + 1) * kCols);
   }
   return shape;
 }
@@ -168,7 +167,7 @@ std::uint64_t Scope::position_of(const Flip& flip) const {
 
 Flip Scope::flip_at(FlipKind kind, std::uint64_t position) const {
   BANKAI_CHECK(position < num_positions(kind), "a position outside the scope");
-  const std::uint64_t place = kind == FlipKind::kBit ? position / kGroupCols : position;
+  const std::uint64_t place = is_single(kind) ? position / kGroupCols : position;
   const auto after = std::upper_bound(
       tensors_.begin(), tensors_.end(), place, [kind](std::uint64_t value, const ScopeTensor& e) {
         return value < (kind == FlipKind::kRow ? e.first_row : e.first_group);
@@ -180,8 +179,8 @@ Flip Scope::flip_at(FlipKind kind, std::uint64_t position) const {
   const auto row = static_cast<std::uint32_t>(local / entry.groups_per_row);
   const auto group = static_cast<std::uint32_t>(local % entry.groups_per_row);
   if (kind == FlipKind::kGroup) return group_flip(entry.tensor, row, group);
-  return bit_flip(entry.tensor, row,
-                  group * kCols + static_cast<std::uint32_t>(position % kGroupCols));
+  return {entry.tensor, row, kind,
+          group * kCols + static_cast<std::uint32_t>(position % kGroupCols)};
 }
 
 }  // namespace bankai::patch

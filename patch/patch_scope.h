@@ -1,7 +1,7 @@
 // The index space of a binary patch: the matrices of all touched layers × touched projections, one
-// after the other. Every row, group and bit of them has a position, and a patch is three sets of
+// after the other. Every row, group and bit of them has a position, and a patch is five sets of
 // positions. Listing layers and projections apart costs a few bytes; the untouched matrices that
-// come along cost less than a second list would.
+// come along cost less than a second list would. Trits have positions as bits have.
 #pragma once
 
 #include <array>

@@ -1,10 +1,12 @@
-// The bits that the flips of one row complement, as a row flag and the groups that deviate from it.
+// What the flips of one row do: the weights that they negate, as a row flag and the groups that
+// deviate from it, and the trits that they step.
 #pragma once
 
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,13 +28,27 @@ struct GroupMask {
   GroupBits bits{};
 };
 
+struct TritStep {
+  std::uint32_t col = 0;
+  std::uint8_t add = 0;  // 1 or 2, modulo 3
+};
+
 struct RowMask {
   bool whole_row = false;
   std::vector<GroupMask> groups;  // by group, each once: what differs from `whole_row`
+  std::vector<TritStep> steps;    // by column, each once; they act after the negations
 };
 
 // `flips`: all of one row, in any order, repetitions cancelling.
 RowMask mask_of_row(std::span<const Flip> flips);
+
+// Is the weight of a column negated?
+bool is_negated(const RowMask& mask, std::uint32_t col);
+
+// What the flips of a row do to its codes (core/trit_blocks.h). Returns the first column that they
+// touch whose code is 3, which is no trit and stays; nullopt if there is none. REQUIRES: the mask
+// has no bit flips and lies within the codes.
+std::optional<std::uint32_t> change_codes(const RowMask& mask, std::span<std::uint8_t> codes);
 
 // Calls visit(group, bits) for every group of a row of `num_groups` groups in which a bit is set.
 // REQUIRES: mask.groups lies within num_groups.

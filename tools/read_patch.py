@@ -110,7 +110,7 @@ def read_positions(bits, count, limit):
 
 def locate(tensors, kind, position):
     """The flip at a position; tensors: list of (layer, projection, rows, groups per row)."""
-    group_position = position // 128 if kind == "bit" else position
+    group_position = position if kind in ("row", "group") else position // 128
     for layer, projection, rows, groups in tensors:
         size = rows if kind == "row" else rows * groups
         if group_position < size:
@@ -122,7 +122,8 @@ def locate(tensors, kind, position):
     row, group = divmod(group_position, groups)
     if kind == "group":
         return {**flip, "row": row, "group": group}
-    return {**flip, "row": row, "col": 128 * group + position % 128}
+    flip = {**flip, "row": row, "col": 128 * group + position % 128}
+    return flip if kind == "bit" else {**flip, "step": 1 if kind == "step up" else -1}
 
 
 def read_flips(source, flags):
@@ -132,16 +133,16 @@ def read_flips(source, flags):
     num_layers = source.varint()
     need(num_layers <= MAX_LAYERS, "too many layers")
     per_layer = [p for p in projections if p < 7]
-    single = [p for p in projections if p >= 7]
+    of_model = [p for p in projections if p >= 7]
     per_tensor = bool(flags & 32)
-    shapes = read_shapes(source, num_layers * len(per_layer) + len(single) if per_tensor
+    shapes = read_shapes(source, num_layers * len(per_layer) + len(of_model) if per_tensor
                          else len(projections))
-    counts = [source.varint() if flags & flag else 0 for flag in (4, 8, 16)]
+    counts = [source.varint() if flags & flag else 0 for flag in (4, 8, 16, 64, 128)]
     need(sum(counts) <= MAX_FLIPS, "too many flips")
 
     bits = Bits(source.data[source.at:])
     layers = bits.numbers(num_layers, MAX_LAYERS)
-    scope = sorted([(layer, p) for layer in layers for p in per_layer] + [(0, p) for p in single])
+    scope = sorted([(layer, p) for layer in layers for p in per_layer] + [(0, p) for p in of_model])
     if not per_tensor:
         of_projection = dict(zip(projections, shapes))
         shapes = [of_projection[p] for _, p in scope]
@@ -149,13 +150,17 @@ def read_flips(source, flags):
     num_rows = sum(rows for _, _, rows, _ in tensors)
     num_groups = sum(rows * groups for _, _, rows, groups in tensors)
     flips = []
-    for kind, count, limit in zip(("row", "group", "bit"), counts,
-                                  (num_rows, num_groups, 128 * num_groups)):
+    limits = (num_rows, num_groups) + 3 * (128 * num_groups,)
+    for kind, count, limit in zip(("row", "group", "bit", "step up", "step down"), counts, limits):
         if count:
             positions = read_positions(bits, count, limit)
             flips += [locate(tensors, kind, position) for position in positions]
     padding = bits.left()
     need(padding < 8 and bits.number(padding) == 0, "bytes after the bit stream")
+    single = {kind: {(flip["layer"], flip["proj"]) for flip in flips
+                     if "col" in flip and ("step" in flip) == (kind == "step")}
+              for kind in ("bit", "step")}
+    need(not single["bit"] & single["step"], "bit flips and steps in one matrix")
     touched = {(flip["layer"], flip["proj"]) for flip in flips}
     known = [{"layer": layer, "proj": PROJECTIONS[p], "rows": rows, "cols": 128 * groups}
              for layer, p, rows, groups in tensors if (layer, PROJECTIONS[p]) in touched]
@@ -167,10 +172,11 @@ def read_patch(data):
     source = Bytes(data)
     need(source.take(4) == b"BKP\x1a", "not a binary patch")
     checksum = int.from_bytes(source.take(4), "little")
-    need(source.take(1) == b"\x01", "another version")
+    version = source.take(1)[0]
+    need(version in (1, 2), "another version")
     need(checksum == zlib.crc32(data[8:]), "the checksum does not fit")
     flags = source.take(1)[0]
-    need(flags < 64, "unknown flags")
+    need((flags >= 64) == (version == 2), "flags of another version")
     base_hash = source.take(16).hex() if flags & 1 else None
     length = source.take(1)[0]
     need(length <= 32, "a name that is too long")
@@ -179,7 +185,7 @@ def read_patch(data):
     except UnicodeDecodeError as error:
         raise BadPatch("a name that is not UTF-8") from error
     need(not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name), "control characters")
-    if flags & 28:
+    if flags & (28 | 192):
         flips, tensors = read_flips(source, flags)
     else:
         need(source.at == len(data), "bytes after an empty patch")

@@ -12,8 +12,7 @@
 #include "bfs/overlay.h"
 #include "core/counter_rng.h"
 #include "kernels/dispatch.h"
-#include "tests/bfs/demo_data.h"
-#include "tests/bfs/reference_model.h"
+#include "tests/bfs/evaluator_rig.h"
 
 namespace bankai::bfs {
 namespace {
@@ -21,102 +20,6 @@ namespace {
 using kernels::ActivationMode;
 using model::Model;
 using patch::Flip;
-
-// Probes and a text, as terms of every kind but divergences. Some sequences are shared by items.
-Objective make_objective(const Model& model) {
-  ObjectiveBuilder builder(model.tokenizer(), 12);
-  const std::vector<Probe> probes = demo_probes("sums.search", 0, 2);
-  for (const Probe& probe : probes) {
-    EXPECT_TRUE(builder.add_probe(probe, Metric::kSeqLogprob, 1.0, false, {}).ok());
-    EXPECT_TRUE(builder.add_probe(probe, Metric::kTokenGap, 0.5, false, {}).ok());
-    EXPECT_TRUE(builder.add_probe(probe, Metric::kNll, 2.0, true, {}).ok());
-  }
-  EXPECT_TRUE(
-      builder.add_text("text", "The capital of France is Paris.", Metric::kNll, 1.0, true).ok());
-  return std::move(builder).build();
-}
-
-// Rows, groups and bits of every matrix of the first, the second and the last layer.
-std::vector<Flip> sample_flips(const Model& model) {
-  const auto last = static_cast<std::uint32_t>(model.parameters().num_layers - 1);
-  const CounterRng rng(11);
-  std::vector<Flip> flips;
-  for (const TensorAddress tensor : layer_tensors({0, 1, last})) {
-    const BitMatrixView matrix = *model.bit_matrix(tensor);
-    const auto below = [&](std::size_t bound) {
-      return static_cast<std::uint32_t>(rng.below(flips.size() * 7 + bound % 5, bound));
-    };
-    flips.push_back(patch::row_flip(tensor, below(matrix.rows())));
-    flips.push_back(
-        patch::group_flip(tensor, below(matrix.rows()), below(matrix.groups_per_row())));
-    flips.push_back(patch::bit_flip(tensor, below(matrix.rows()), below(matrix.cols())));
-  }
-  return flips;
-}
-
-// Flips accepted before: in rows of their own, and in rows of some of the candidates.
-std::vector<Flip> sample_state(const std::vector<Flip>& candidates) {
-  std::vector<Flip> state;
-  for (std::size_t i = 0; i < candidates.size(); i += 4) {
-    const Flip& flip = candidates[i];
-    switch (flip.kind) {
-      case patch::FlipKind::kRow:
-        state.push_back(patch::group_flip(flip.tensor, flip.row, 1));
-        break;
-      case patch::FlipKind::kGroup:
-        state.push_back(patch::bit_flip(flip.tensor, flip.row, flip.index * 128 + 5));
-        break;
-      case patch::FlipKind::kBit: state.push_back(patch::row_flip(flip.tensor, flip.row)); break;
-    }
-  }
-  for (const TensorAddress tensor : layer_tensors({0, 1})) {
-    state.push_back(patch::row_flip(tensor, 7));
-    state.push_back(patch::bit_flip(tensor, 8, 200));
-  }
-  return state;
-}
-
-std::vector<Flip> every(std::size_t step, const std::vector<Flip>& flips) {
-  std::vector<Flip> some;
-  for (std::size_t i = 0; i < flips.size(); i += step) some.push_back(flips[i]);
-  return some;
-}
-
-std::vector<Flip> with(std::vector<Flip> flips, const Flip& further) {
-  flips.push_back(further);
-  return flips;
-}
-
-// An evaluator with the sample objective and its own transformer.
-struct Rig {
-  explicit Rig(const Model& model, ActivationMode mode = ActivationMode::kA16, int threads = 1,
-               const kernels::KernelTable& table = best_kernels())
-      : objective(make_objective(model)),
-        transformer(make_transformer(model, mode, threads, table)),
-        evaluator(transformer, objective, all_tensors(model)) {}
-
-  static std::vector<TensorAddress> all_tensors(const Model& model) {
-    std::vector<std::uint32_t> layers(model.parameters().num_layers);
-    std::iota(layers.begin(), layers.end(), 0U);
-    return layer_tensors(layers);
-  }
-  std::vector<double> set_state(const std::vector<Flip>& flips) {
-    return evaluator.set_state(make_overlay(transformer.model(), flips));
-  }
-  std::vector<double> overlay_scores(const std::vector<Flip>& flips) {
-    return evaluator.evaluate_overlay(make_overlay(transformer.model(), flips));
-  }
-
-  Objective objective;
-  model::Transformer transformer;
-  Evaluator evaluator;
-};
-
-// The scores of candidate i of `all` (flips, items).
-std::vector<double> scores_of(const std::vector<double>& all, std::size_t i, std::size_t items) {
-  const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i * items);
-  return {begin, begin + static_cast<std::ptrdiff_t>(items)};
-}
 
 struct LawCase {
   const char* name;
@@ -128,7 +31,7 @@ class EvaluatorLaw : public ::testing::TestWithParam<LawCase> {};
 
 TEST_P(EvaluatorLaw, a_flip_scores_as_the_model_with_its_bits_flipped) {
   const Model& model = GetParam().model();
-  Rig rig(model, GetParam().mode);
+  EvaluatorRig rig(model, GetParam().mode);
   const std::size_t items = rig.objective.items.size();
   const std::vector<Flip> all = sample_flips(model);
   for (const bool has_state : {false, true}) {
@@ -166,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Evaluator, the_state_scores_as_the_model_with_its_bits_flipped) {
   const std::vector<Flip> state = sample_state(sample_flips(demo_model()));
-  Rig rig(demo_model());
+  EvaluatorRig rig(demo_model());
   const FlippedModel flipped(demo_model(), state);
   model::Transformer plain = make_transformer(flipped.model());
   EXPECT_EQ(rig.set_state(state), plain_scores(plain, rig.objective));
@@ -178,7 +81,7 @@ TEST(Evaluator, the_state_scores_as_the_model_with_its_bits_flipped) {
 
 TEST(Evaluator, a_set_of_flips_may_enter_at_its_lowest_half_layer) {
   for (const Model* model : {&demo_model(), &tiny_model()}) {
-    Rig rig(*model);
+    EvaluatorRig rig(*model);
     const std::vector<Flip> all = sample_flips(*model);
     const std::vector<Flip> state = sample_state(all);
     rig.set_state(state);
@@ -200,7 +103,7 @@ TEST(Evaluator, a_set_of_flips_may_enter_at_its_lowest_half_layer) {
 }
 
 TEST(Evaluator, order_and_company_of_candidates_do_not_matter) {
-  Rig rig(tiny_model());
+  EvaluatorRig rig(tiny_model());
   const std::size_t items = rig.objective.items.size();
   std::vector<Flip> candidates = sample_flips(tiny_model());
   rig.set_state(sample_state(candidates));
@@ -227,7 +130,7 @@ TEST(Evaluator, order_and_company_of_candidates_do_not_matter) {
 TEST(Evaluator, candidates_beyond_one_block_score_alike) {
   // 5,000 tokens and more: blocks end in the middle of the list, and in the middle of a candidate.
   const Model& model = tiny_model();
-  Rig rig(model);
+  EvaluatorRig rig(model);
   std::vector<Flip> candidates;
   for (std::uint32_t row = 0; candidates.size() * rig.objective.num_tokens() < 5000; ++row)
     candidates.push_back(patch::row_flip({2, Projection::kDown}, row));
@@ -240,10 +143,10 @@ TEST(Evaluator, candidates_beyond_one_block_score_alike) {
 TEST(Evaluator, history_does_not_matter) {
   const std::vector<Flip> candidates = sample_flips(tiny_model());
   const std::vector<Flip> state = sample_state(candidates);
-  Rig fresh(tiny_model());
+  EvaluatorRig fresh(tiny_model());
   fresh.set_state(state);
   const std::vector<double> expected = fresh.evaluator.evaluate_flips(candidates);
-  Rig used(tiny_model());
+  EvaluatorRig used(tiny_model());
   used.evaluator.evaluate_flips(candidates);
   used.set_state({candidates[3], candidates[40]});
   used.evaluator.evaluate_flips(std::span(candidates).subspan(20));
@@ -259,7 +162,7 @@ TEST(Evaluator, threads_do_not_matter) {
   for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
     std::vector<double> expected;
     for (const int threads : {1, 2, 3}) {
-      Rig rig(tiny_model(), mode, threads);
+      EvaluatorRig rig(tiny_model(), mode, threads);
       rig.set_state(sample_state(candidates));
       const std::vector<double> scores = rig.evaluator.evaluate_flips(candidates);
       if (threads == 1) expected = scores;
@@ -272,12 +175,12 @@ TEST(Evaluator, kernels_do_not_matter) {
   const std::vector<Flip> state = sample_state(sample_flips(tiny_model()));
   const std::vector<Flip> candidates = every(13, sample_flips(tiny_model()));  // scalar is slow
   for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
-    Rig rig(tiny_model(), mode);
+    EvaluatorRig rig(tiny_model(), mode);
     rig.set_state(state);
     const std::vector<double> expected = rig.evaluator.evaluate_flips(candidates);
     for (const kernels::KernelTable* table : kernels::all_kernels()) {
       if (!kernels::is_supported(*table)) continue;
-      Rig other(tiny_model(), mode, 1, *table);
+      EvaluatorRig other(tiny_model(), mode, 1, *table);
       other.set_state(state);
       EXPECT_EQ(other.evaluator.evaluate_flips(candidates), expected) << table->name;
     }
@@ -285,7 +188,7 @@ TEST(Evaluator, kernels_do_not_matter) {
 }
 
 TEST(Evaluator, some_sequences_are_scored_as_among_all) {
-  Rig rig(tiny_model());
+  EvaluatorRig rig(tiny_model());
   const std::vector<Flip> candidates = sample_flips(tiny_model());
   rig.set_state(sample_state(candidates));
   const std::size_t items = rig.objective.items.size();
@@ -313,7 +216,7 @@ TEST(Evaluator, some_sequences_are_scored_as_among_all) {
 
 TEST(Evaluator, the_noise_floor_is_zero) {
   for (const ActivationMode mode : {ActivationMode::kA8, ActivationMode::kA16}) {
-    Rig rig(demo_model(), mode);
+    EvaluatorRig rig(demo_model(), mode);
     const std::size_t items = rig.objective.items.size();
     const std::vector<double> base(rig.evaluator.base_scores().begin(),
                                    rig.evaluator.base_scores().end());
@@ -424,14 +327,6 @@ TEST(Evaluator, rejects_exactly_what_does_not_exceed_the_threshold) {
   }
 }
 
-TEST(HalfLayer, counts_those_of_a_pass_to_the_top) {
-  EXPECT_EQ(half_layers_from({0, false}, 3), 6U);
-  EXPECT_EQ(half_layers_from({0, true}, 3), 5U);
-  EXPECT_EQ(half_layers_from({1, true}, 3), 3U);
-  EXPECT_EQ(half_layers_from({2, false}, 3), 2U);
-  EXPECT_EQ(half_layers_from({2, true}, 3), 1U);
-}
-
 TEST(Evaluator, tells_the_memory_of_a_token) {
   model::Hyperparameters h;
   h.embedding = 100;
@@ -446,20 +341,6 @@ TEST(Evaluator, tells_the_memory_of_a_token) {
       4U * (2 * 100 + 2 * 100 + 4 * 300));
   EXPECT_EQ(Evaluator::bytes_per_node(h, layer_tensors({7}, {Projection::kKey})),
             4U * (100 + 2 * 100 + 3 * 100 + 2 * 50));
-}
-
-TEST(HalfLayer, follows_the_forward_pass) {
-  const auto place = [](std::uint32_t layer, Projection projection) {
-    return half_layer_of({layer, projection});
-  };
-  for (const Projection projection :
-       {Projection::kQuery, Projection::kKey, Projection::kValue, Projection::kOutput}) {
-    EXPECT_FALSE(place(1, projection).is_ffn);
-    EXPECT_LT(place(1, projection), place(1, Projection::kGate));
-    EXPECT_LT(place(0, Projection::kDown), place(1, projection));
-  }
-  for (const Projection projection : {Projection::kGate, Projection::kUp, Projection::kDown})
-    EXPECT_TRUE(place(1, projection).is_ffn);
 }
 
 // A text that begins like the targets looks at tokens that they share with it and do not score.

@@ -4,6 +4,8 @@
 
 #include "bfs/fitness.h"
 #include "bfs/overlay.h"
+#include "mpi/self_communicator.h"
+#include "mpi/thread_communicator.h"
 #include "tests/bfs/demo_data.h"
 #include "tests/bfs/reference_model.h"
 
@@ -21,8 +23,9 @@ std::vector<WeightedData> data_with_text() {
 }
 
 TEST(HeldOut, gain_is_the_change_of_the_weighted_mean) {
+  mpi::SelfCommunicator self;
   model::Transformer transformer = make_transformer(demo_model());
-  Result<HeldOut> held_out = HeldOut::create(transformer, data_with_text(), 64);
+  Result<HeldOut> held_out = HeldOut::create(transformer, self, data_with_text(), 64);
   ASSERT_TRUE(held_out.ok()) << held_out.error().message;
   EXPECT_FALSE(held_out->empty());
   EXPECT_EQ(held_out->gain({}), 0.0);
@@ -44,6 +47,7 @@ TEST(HeldOut, gain_is_the_change_of_the_weighted_mean) {
 }
 
 TEST(HeldOut, compares_answers_of_the_unpatched_and_the_patched_model) {
+  mpi::SelfCommunicator self;
   // Flips that do harm, so that something is broken: all of the last layer's first gate rows.
   std::vector<patch::Flip> flips;
   for (std::uint32_t row = 0; row < 300; ++row)
@@ -53,7 +57,7 @@ TEST(HeldOut, compares_answers_of_the_unpatched_and_the_patched_model) {
   const FlippedModel flipped(demo_model(), flips);
   model::Transformer before = make_transformer(demo_model());
   model::Transformer after = make_transformer(flipped.model());
-  Result<HeldOut> held_out = HeldOut::create(before, data_with_text(), 64);
+  Result<HeldOut> held_out = HeldOut::create(before, self, data_with_text(), 64);
   ASSERT_TRUE(held_out.ok());
   const HeldOutResult result = held_out->compare(make_overlay(demo_model(), flips), {});
 
@@ -77,6 +81,35 @@ TEST(HeldOut, compares_answers_of_the_unpatched_and_the_patched_model) {
   EXPECT_LT(result.score_after, result.score_before);
 }
 
+TEST(HeldOut, does_not_depend_on_the_number_of_ranks) {
+  const model::RowOverlay overlay = make_overlay(demo_model(), kFlips);
+  std::vector<std::vector<WeightedData>> some = {data_with_text()};
+  some.push_back({demo_data("sums.heldout", 0, 2)});  // fewer items than ranks
+  for (const std::vector<WeightedData>& data : some) {
+    HeldOutResult expected;
+    double expected_gain = 0.0;
+    for (const int ranks : {1, 2, 3})
+      mpi::run_ranks(ranks, [&](mpi::Communicator& communicator) {
+        model::Transformer transformer = make_transformer(demo_model());
+        Result<HeldOut> held_out = HeldOut::create(transformer, communicator, data, 64);
+        ASSERT_TRUE(held_out.ok());
+        const HeldOutResult result = held_out->compare(overlay, {});
+        const double gain = held_out->gain(overlay);
+        if (ranks == 1) {
+          expected = result;
+          expected_gain = gain;
+        }
+        EXPECT_EQ(gain, expected_gain);
+        EXPECT_EQ(result.score_before, expected.score_before);
+        EXPECT_EQ(result.score_after, expected.score_after);
+        EXPECT_EQ(result.correct_before, expected.correct_before);
+        EXPECT_EQ(result.correct_after, expected.correct_after);
+        EXPECT_EQ(result.fixed, expected.fixed);
+        EXPECT_EQ(result.broken, expected.broken);
+      });
+  }
+}
+
 TEST(HeldOutResult, generalises_by_answers_and_without_probes_by_score) {
   HeldOutResult result;
   result.score_before = -2.0;
@@ -98,13 +131,14 @@ TEST(HeldOutResult, generalises_by_answers_and_without_probes_by_score) {
 }
 
 TEST(HeldOut, may_be_empty_and_refuses_what_cannot_be_scored) {
+  mpi::SelfCommunicator self;
   model::Transformer transformer = make_transformer(demo_model());
-  Result<HeldOut> empty = HeldOut::create(transformer, {}, 64);
+  Result<HeldOut> empty = HeldOut::create(transformer, self, {}, 64);
   ASSERT_TRUE(empty.ok());
   EXPECT_TRUE(empty->empty());
   EXPECT_EQ(empty->gain({}), 0.0);
   const std::vector<WeightedData> short_text = {{{"short.txt", {}, {"a"}}, 1.0}};
-  EXPECT_FALSE(HeldOut::create(transformer, short_text, 64).ok());
+  EXPECT_FALSE(HeldOut::create(transformer, self, short_text, 64).ok());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "bfs/item_sample.h"
@@ -22,13 +23,18 @@ Objective make_objective() {
   return std::move(builder).build();
 }
 
+std::vector<ItemBlock> blocks_of(const Objective& objective, std::size_t block_tokens) {
+  const std::vector<std::size_t> items = all_items(objective);
+  return make_item_blocks(objective, items, item_slices(objective, items), block_tokens);
+}
+
 TEST(ItemBlocks, hold_every_term_once_at_its_token) {
   const Objective objective = make_objective();
   for (const std::size_t block_tokens : {1U, 30U, 100U, 10000U}) {
     std::multiset<std::size_t> terms;
     std::size_t next_item = 0;
-    for (const ItemBlock& block : make_item_blocks(objective, all_items(objective), block_tokens)) {
-      EXPECT_TRUE(block.tokens.size() <= block_tokens || block.items.size() == 1);
+    for (const ItemBlock& block : blocks_of(objective, block_tokens)) {
+      EXPECT_TRUE(block.tokens.size() <= block_tokens || block.slices.size() == 1);
       std::size_t next_row = 0;
       for (const ItemBlock::ItemRows& item : block.items) {
         EXPECT_EQ(item.item, next_item++);
@@ -61,9 +67,39 @@ TEST(ItemBlocks, hold_every_term_once_at_its_token) {
   }
 }
 
+TEST(ItemBlocks, have_the_same_slices_whatever_their_size) {
+  const Objective objective = make_objective();
+  const std::vector<std::size_t> items = block_order(objective, all_items(objective));
+  std::vector<std::size_t> sorted = items;
+  std::sort(sorted.begin(), sorted.end());
+  EXPECT_EQ(sorted, all_items(objective));
+  for (std::size_t i = 1; i < items.size(); ++i)
+    EXPECT_LE(objective.items[items[i - 1]].is_control, objective.items[items[i]].is_control);
+  const std::vector<IndexRange> slices = item_slices(objective, items);
+  std::vector<std::size_t> expected;  // tokens of the slices
+  for (const ItemBlock& block : make_item_blocks(objective, items, slices, 1)) {
+    ASSERT_EQ(block.slices.size(), 1U);
+    EXPECT_TRUE(block.tokens.size() <= kSliceTokens || block.items.size() == 1);
+    expected.push_back(block.tokens.size());
+  }
+  for (const std::size_t block_tokens : {700U, 100000U}) {
+    std::vector<std::size_t> found;
+    for (const ItemBlock& block : make_item_blocks(objective, items, slices, block_tokens)) {
+      std::size_t next = 0;
+      for (const IndexRange slice : block.slices) {
+        EXPECT_EQ(slice.begin, next);
+        next = slice.end;
+        found.push_back(slice.size());
+      }
+      EXPECT_EQ(next, block.tokens.size());
+    }
+    EXPECT_EQ(found, expected);
+  }
+}
+
 TEST(ItemBlocks, end_sequences_where_their_item_stops_looking) {
   const Objective objective = make_objective();
-  for (const ItemBlock& block : make_item_blocks(objective, all_items(objective), 1))
+  for (const ItemBlock& block : blocks_of(objective, 1))
     EXPECT_EQ(block.scored.back().row + 1, block.tokens.size());
 }
 

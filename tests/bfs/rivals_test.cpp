@@ -7,6 +7,7 @@
 #include "bfs/answer.h"
 #include "bfs/answer_check.h"
 #include "bfs/overlay.h"
+#include "mpi/thread_communicator.h"
 #include "tests/bfs/demo_data.h"
 #include "tests/bfs/reference_model.h"
 
@@ -79,6 +80,11 @@ TEST(FindRivals, each_probe_alone_has_the_same_rival) {
   for (std::size_t i = 0; i < probes.size(); ++i)
     EXPECT_EQ(find_rivals(transformer, {}, {&probes[i], 1})[0], together[i]);
   EXPECT_TRUE(find_rivals(transformer, {}, {}).empty());
+  for (const int ranks : {1, 3})
+    mpi::run_ranks(ranks, [&](mpi::Communicator& communicator) {
+      model::Transformer own = make_transformer(demo_model());
+      EXPECT_EQ(find_rivals(communicator, own, {}, probes), together);
+    });
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ void run_rank(const SearchCase& search, const SearchRun& run, mpi::Communicator&
   }
   std::optional<HeldOut> held_out;
   if (!search.data.held_out.empty()) {
-    auto created = HeldOut::create(transformer, search.data.held_out, search.options.text_context);
+    auto created =
+        HeldOut::create(transformer, comm, search.data.held_out, search.options.text_context);
     ASSERT_TRUE(created.ok()) << created.error().message;
     held_out.emplace(std::move(created).value());
   }

@@ -20,11 +20,18 @@ def gguf_string(text):
     return struct.pack("<Q", len(text)) + text.encode()
 
 
-def make_model(seed):
-    """A GGUF file of two layers with gate, up and down in Q1_0, and a float vector."""
+def tq2_0(source, rows):
+    """Random rows of one TQ2_0 block each: codes of 0 to 2, and a scale."""
+    codes = bytes(sum(source.randrange(3) << shift for shift in (0, 2, 4, 6))
+                  for _ in range(64 * rows))
+    return b"".join(codes[64 * row:64 * row + 64] + source.randbytes(2) for row in range(rows))
+
+
+def make_model(seed, ternary=False):
+    """A GGUF file of two layers with gate, up and down in Q1_0 or TQ2_0, and a float vector."""
     source = random.Random(seed)
-    tensors = [(f"blk.{layer}.{name}.weight", 41, [COLS, ROWS],
-                source.randbytes(ROWS * COLS // 128 * 18))
+    tensors = [(f"blk.{layer}.{name}.weight", 35 if ternary else 41, [COLS, ROWS],
+                tq2_0(source, ROWS) if ternary else source.randbytes(ROWS * COLS // 128 * 18))
                for layer in range(2) for name in NAMES.values()]
     tensors.append(("output_norm.weight", 0, [8], struct.pack("<8f", *range(8))))
     header = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), 1)
@@ -127,6 +134,43 @@ class PatchProgram(unittest.TestCase):
         self.assertEqual(self.path("both.gguf").read_bytes(), out.read_bytes())
         self.run_program("revert", out, self.patch, stacked, "-o", self.path("again.gguf"))
         self.assertEqual(self.path("again.gguf").read_bytes(), self.model.read_bytes())
+
+    def test_ternary_model(self):
+        model, out = self.path("ternary.gguf"), self.path("out.gguf")
+        model.write_bytes(make_model(3, ternary=True))
+        steps = [flip(0, "gate_proj", 3), flip(0, "gate_proj", 3, col=7, step=1),
+                 flip(1, "up_proj", 7, group=1), flip(1, "down_proj", 23, col=9, step=-1)]
+        patch = self.path("steps.bkp")
+        self.run_program("convert", self.write("steps.json", steps), "-o", patch, "-m", model)
+        self.run_program("apply", model, patch, "-o", out)
+        self.assertEqual(len(out.read_bytes()), len(model.read_bytes()))
+        self.assertIn("already applied",
+                      self.run_program("apply", out, patch, "-o", self.path("x"), code=5))
+        self.run_program("revert", out, patch, "-o", self.path("back.gguf"))
+        self.assertEqual(self.path("back.gguf").read_bytes(), model.read_bytes())
+        found = self.path("found.json")
+        self.run_program("diff", model, out, "-o", found)
+        self.run_program("apply", model, found, "-o", self.path("again.gguf"))
+        self.assertEqual(self.path("again.gguf").read_bytes(), out.read_bytes())
+        # A patch made on top, both together, and both in one: order counts.
+        second = self.path("second.json")
+        self.run_program("convert", self.write("s.json", [
+            flip(1, "down_proj", 23), flip(0, "gate_proj", 3, col=7, step=1)]), "-o", second, "-m", out)
+        both, composed = self.path("both.gguf"), self.path("composed.bkp")
+        self.run_program("apply", model, patch, second, "-o", both)
+        self.run_program("compose", patch, second, "-o", composed, "--force")
+        self.run_program("apply", model, composed, "-o", self.path("one.gguf"))
+        self.assertEqual(self.path("one.gguf").read_bytes(), both.read_bytes())
+        self.run_program("revert", both, patch, second, "--in-place")
+        self.assertEqual(both.read_bytes(), model.read_bytes())
+        info = json.loads(self.run_program("info", patch, "--json"))
+        self.assertEqual((info["steps"], info["bit_flips"]), (2, 0))
+        # Flips of the other type do not fit.
+        bit = self.write("bit.json", [flip(0, "gate_proj", 3, col=7)])
+        self.assertIn("ternary", self.run_program("apply", model, bit, "-o", self.path("x"), code=5))
+        step = self.write("step.json", [flip(0, "gate_proj", 3, col=7, step=1)])
+        self.assertIn("1-bit",
+                      self.run_program("apply", self.model, step, "-o", self.path("x"), code=5))
 
     def test_diff_finds_the_patch(self):
         out = self.path("out.gguf")

@@ -361,6 +361,59 @@ class Tokenizing(InferProgram):
         self.assertLess(len(special), len(plain))
 
 
+class KeysAndValues(InferProgram):
+    def test_types_are_bits(self):
+        job = ["--perplexity", "-f", Perplexity.TEXT]
+        self.assertEqual(self.json(*job, "--kv-type", "f32"), self.json(*job, "--kv-bits", 32))
+        self.assertEqual(self.json(*job), self.json(*job, "--kv-bits", 16))
+        self.assertNotEqual(self.json(*job), self.json(*job, "--kv-bits", 2))
+
+    def test_generation_is_the_same_whatever_computes_it(self):
+        job = ["-p", PROMPT, "-n", 24, "--temp", 0, "--kv-bits", 2, "--kv-quant", "rotated"]
+        expected = self.infer(*job)
+        self.assertEqual(self.infer(*job, "-t", 3), expected)
+        self.assertEqual(self.infer(*job, "--kernel", "scalar"), expected)
+
+    def test_verbose_tells_their_size(self):
+        done = self.raw("-p", "a", "-n", 1, "--kv-bits", 2, "-v")
+        self.assertIn(b"2 bits (kv1), 480 bytes per token, 6.40 times smaller", done.stderr)
+
+
+class Divergence(InferProgram):
+    JOB = ["--kl-divergence", "-f", Perplexity.TEXT]
+
+    def test_of_a_model_from_itself_is_zero(self):
+        result = self.json(*self.JOB, "--reference", MODEL, "--reference-kernel", "scalar")
+        self.assertEqual((result["mean_kld"], result["maximum_kld"], result["same_top"]), (0, 0, 1))
+        self.assertEqual(result["perplexity"], result["reference_perplexity"])
+
+    def test_has_the_promised_keys(self):
+        result = self.json(*self.JOB, "--kv-bits", 2)
+        self.assertAlmostEqual(result["mean_kld_bits"], result["mean_kld"] / math.log(2))
+        self.assertAlmostEqual(result["shrink"], 6.4)
+        for key in ("kld_99_9", "kld_99", "median_kld", "maximum_chunk_mean", "rms_delta_p"):
+            self.assertGreater(result[key], 0, key)
+        self.assertEqual(result["reference"]["kv"], "16 bits")
+        self.assertEqual(result["model"],
+                         {"activations": "a8", "kv": "2 bits (kv1)", "kv_bytes_per_token": 480})
+        text = self.infer(*self.JOB, "--kv-bits", 2, "-q")
+        self.assertIn("99.9 % KLD", text)
+        limited = self.json(*self.JOB, "-c", 64, "--chunks", 2)
+        self.assertEqual((limited["chunks"], limited["positions"]), (2, 126))
+
+    def test_takes_two_configurations(self):
+        forth = self.json(*self.JOB, "--activations", "a16", "--kv-bits", 4,
+                          "--reference-activations", "a8", "--reference-kv-bits", 2,
+                          "--reference-kv-quant", "rotated")
+        back = self.json(*self.JOB, "--kv-bits", 2, "--kv-quant", "rotated",
+                         "--reference-activations", "a16", "--reference-kv-bits", 4)
+        self.assertEqual(forth["perplexity"], back["reference_perplexity"])
+        self.assertEqual(forth["model"], back["reference"])
+
+    def test_short_texts(self):
+        self.assertIn("fewer than two tokens", self.infer("--kl-divergence", "-p", "x", code=3))
+
+
 class Failures(InferProgram):
     def test_wrong_usage(self):
         for arguments in ([], ["--nonsense"], ["-p", "a", "-f", "b"], ["-p", "a", "--compare"],
@@ -370,6 +423,16 @@ class Failures(InferProgram):
                           ["-p", "a", "--top-p", 1.5], ["-p", "a", "--min-p", -0.1],
                           ["-p", "a", "--top-k", -1], ["-p", "a", "-t", 0],
                           ["-p", "a", "--activations", "a4"], ["-p", "a", "--kv-type", "q8"],
+                          ["-p", "a", "--kv-bits", 3], ["-p", "a", "--kv-bits", 2, "--kv-quant", "x"],
+                          ["-p", "a", "--kv-bits", 16, "--kv-quant", "kv1"],
+                          ["-p", "a", "--kv-bits", 1, "--kv-quant", "rotated"],
+                          ["-p", "a", "--kv-quant", "kv1"],
+                          ["-p", "a", "--kv-bits", 16, "--kv-type", "f16"],
+                          ["--kl-divergence"], ["--kl-divergence", "--perplexity", "-p", "ab"],
+                          ["--kl-divergence", "-p", "ab", "-c", 1],
+                          ["--kl-divergence", "-p", "ab", "--reference-kv-quant", "kv1"],
+                          ["--kl-divergence", "-p", "ab", "--reference-activations", "a4"],
+                          ["--kl-divergence", "-p", "ab", "--reference-kernel", "x"],
                           ["-p", "a", "--metric", "x"], ["-p", "a", "--kernel", "x"],
                           ["-p", "a", "--logits-out", "-"]):
             self.infer(*arguments, code=2)

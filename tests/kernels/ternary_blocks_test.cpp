@@ -133,6 +133,24 @@ TEST(TernaryBlocks, AreWidenedWithTheirScale) {
   }
 }
 
+TEST(TernaryBlocks, EncodingIsTheReverseOfDecoding) {
+  for (const TensorTypeInfo& info : kTensorTypes) {
+    if (!is_ternary(info.type)) continue;
+    SCOPED_TRACE(std::string(info.name));
+    const unsigned num_codes = info.type == TensorType::kTQ1_0 ? 3 : 4;
+    for (unsigned shift = 0; shift < 64; ++shift) {
+      std::vector<std::uint8_t> codes(info.block_weights);
+      for (std::size_t j = 0; j < codes.size(); ++j)
+        codes[j] = static_cast<std::uint8_t>((j * j + shift * j / 7 + shift) % num_codes);
+      std::vector<std::uint8_t> block(info.block_bytes, 0xEE);
+      encode_ternary_block(info.type, codes.data(), 0x1234, block.data());
+      EXPECT_EQ(decode(info.type, block), codes);
+      EXPECT_EQ(ternary_block_scale(info.type, block.data()),
+                info.type == TensorType::kI2_S ? 0x3C00 : 0x1234);
+    }
+  }
+}
+
 TEST(TernaryBlocks, TheListSaysWhichTypesAreTernary) {
   std::string names;
   for (const TensorTypeInfo& info : kTensorTypes)

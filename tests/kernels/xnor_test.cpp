@@ -1,6 +1,7 @@
 // Products of bits with bits: every table against sums of ±1 written here.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct Problem {
   std::vector<std::uint64_t> activations;
 
   std::size_t words() const { return (cols + 63) / 64; }
+  std::vector<std::uint64_t> panels() const {
+    std::vector<std::uint64_t> packed(bit_panels_words(rows, cols));
+    pack_bit_panels(weights.data(), rows, cols, packed.data());
+    return packed;
+  }
   std::string text() const {
     return std::to_string(rows) + " rows, " + std::to_string(tokens) + " tokens, " +
            std::to_string(cols) + " columns";
@@ -66,22 +72,22 @@ std::vector<std::int32_t> plain_products(const Problem& p) {
 
 std::vector<std::int32_t> multiply(const KernelTable& table, const Problem& p,
                                    std::size_t out_size) {
-  GuardedBuffer<std::uint64_t> weights(p.weights);
+  GuardedBuffer<std::uint64_t> panels(p.panels());
   GuardedBuffer<std::uint64_t> activations(p.activations);
   GuardedBuffer<std::int32_t> out(std::vector<std::int32_t>(out_size, kUntouched));
-  table.xnor_gemm(weights.data(), p.rows, activations.data(), p.tokens, p.cols, out.data(),
+  table.xnor_gemm(panels.data(), p.rows, activations.data(), p.tokens, p.cols, out.data(),
                   p.out_stride);
   return out.values();
 }
 
 std::vector<std::uint64_t> compare(const KernelTable& table, const Problem& p,
                                    const std::vector<std::int32_t>& limits) {
-  GuardedBuffer<std::uint64_t> weights(p.weights);
+  GuardedBuffer<std::uint64_t> panels(p.panels());
   GuardedBuffer<std::uint64_t> activations(p.activations);
   GuardedBuffer<std::int32_t> thresholds(limits);
   const std::size_t out_size = p.tokens * ((p.rows + 63) / 64);
   GuardedBuffer<std::uint64_t> out(std::vector<std::uint64_t>(out_size, ~std::uint64_t{0}));
-  table.xnor_threshold(weights.data(), p.rows, activations.data(), p.tokens, p.cols,
+  table.xnor_threshold(panels.data(), p.rows, activations.data(), p.tokens, p.cols,
                        thresholds.data(), out.data());
   return out.values();
 }

@@ -34,6 +34,26 @@ struct GradientProblem {
   }
 };
 
+// One token alone, segments of several lengths, one of them scored at its end only.
+inline GradientProblem some_segments(std::size_t vocabulary, std::uint64_t seed) {
+  GradientProblem problem;
+  problem.add_segment(1, 0, vocabulary, seed);
+  problem.add_segment(9, 0, vocabulary, seed + 1);
+  problem.add_segment(6, 4, vocabulary, seed + 2);
+  return problem;
+}
+
+// A model with every kind of path: grouped heads, matrices of several types, sums over products.
+inline bankai::testing::SmallShape mixed_shape() {
+  bankai::testing::SmallShape shape;
+  shape.num_heads = 6;
+  shape.num_kv_heads = 2;
+  using kernels::TensorType;
+  shape.types = {TensorType::kQ1_0, TensorType::kQ1_0, TensorType::kQ8_0, TensorType::kQ1_0,
+                 TensorType::kF16};
+  return shape;
+}
+
 inline double log_total(std::span<const double> logits) {
   double largest = logits[0];
   for (const double logit : logits) largest = std::max(largest, logit);
@@ -96,14 +116,18 @@ class GradientRecorder final : public GradientVisitor {
     add(layer, "key_normed output", h_.kv_dim(), g.tokens, g.key_normed);
   }
 
+  void finish(HalfLayerPlace place) override { finished.push_back(place); }
+
   std::map<Key, RecordedArray> arrays;
-  std::vector<HalfLayerPlace> places;  // in the order of the visits
+  std::vector<HalfLayerPlace> places, finished;  // in the order of the visits
 
  private:
   void add(std::size_t layer, const std::string& name, std::size_t width,
            std::span<const std::size_t> tokens, const float* values) {
-    arrays[{layer, name}] = {
-        width, {tokens.begin(), tokens.end()}, {values, values + tokens.size() * width}};
+    RecordedArray& array = arrays[{layer, name}];  // of the slices so far
+    array.width = width;
+    array.tokens.insert(array.tokens.end(), tokens.begin(), tokens.end());
+    array.values.insert(array.values.end(), values, values + tokens.size() * width);
   }
   void add(std::size_t layer, const std::string& name, std::size_t width,
            std::span<const std::size_t> tokens, const ProjectionGradient& g) {
@@ -127,6 +151,7 @@ struct BackwardSettings {
   std::size_t memory_limit = std::size_t{1} << 30U;
   std::optional<bool> fine = std::nullopt;
   HalfLayerPlace lowest = {};
+  std::vector<IndexRange> slices = {};
 };
 
 inline GradientRecorder record_gradients(Transformer& transformer, const GradientProblem& problem,
@@ -135,7 +160,7 @@ inline GradientRecorder record_gradients(Transformer& transformer, const Gradien
   GradientRecorder recorder(transformer.model().parameters());
   BackwardPass pass(transformer, settings.memory_limit, {.fine = settings.fine});
   pass.run(problem.tokens, problem.segments, replacements, problem.scored_rows,
-           objective_gradient(problem), settings.lowest, recorder);
+           objective_gradient(problem), settings.lowest, recorder, settings.slices);
   return recorder;
 }
 

@@ -28,6 +28,7 @@ struct Description {
   std::string architecture = "qwen3";
   std::string prefix = "qwen3.";
   std::string extra_key;
+  std::string extra_tensor;
   bool has_embedding = true;
 };
 
@@ -43,6 +44,7 @@ Result<Hyperparameters> read(const std::function<void(Description&)>& change) {
     image.number(description.prefix + key, kGgufF32, value);
   for (const auto& [key, value] : description.texts) image.string(description.prefix + key, value);
   if (description.has_embedding) image.tensor("token_embd.weight", {256, 300}, 0, 256 * 300 * 4);
+  if (!description.extra_tensor.empty()) image.tensor(description.extra_tensor, {32}, 0, 128);
   const auto bytes = image.build();
   const auto file = GgufFile::parse(bytes, "model.gguf");
   EXPECT_TRUE(file.ok()) << file.error().message;
@@ -97,6 +99,7 @@ TEST(Hyperparameters, FollowTheArchitecture) {
     EXPECT_EQ(h.activation, architecture.activation);
     EXPECT_EQ(h.has_qk_norm, architecture.has_qk_norm);
     EXPECT_EQ(h.has_sub_norms, architecture.has_sub_norms);
+    EXPECT_EQ(h.rope.neighbours, architecture.rotates_neighbours);
   }
   EXPECT_EQ(find_architecture("bitnet-b1.58")->activation, Activation::kRelu2);
   EXPECT_EQ(find_architecture("bitnet")->activation, Activation::kSilu);
@@ -193,8 +196,11 @@ TEST(Hyperparameters, ContradictionsAreRefused) {
 }
 
 TEST(Hyperparameters, WhatIsNotImplementedIsSaid) {
-  expect_error([](Description& d) { d.architecture = "llama"; }, ErrorCode::kUnsupported,
-               "architecture 'llama' is not supported; known: qwen3, bitnet, bitnet-b1.58");
+  expect_error([](Description& d) { d.architecture = "gptj"; }, ErrorCode::kUnsupported,
+               "architecture 'gptj' is not supported; known: qwen3, llama, bitnet, bitnet-b1.58");
+  for (const char* tensor : {"rope_freqs.weight", "blk.0.attn_q.bias"})
+    expect_error([tensor](Description& d) { d.extra_tensor = tensor; }, ErrorCode::kUnsupported,
+                 "tensor '" + std::string(tensor) + "' is part of the computation");
   expect_error([](Description& d) { d.texts["rope.scaling.type"] = "longrope"; },
                ErrorCode::kUnsupported, "longrope");
   expect_error([](Description& d) { d.extra_key = "prism.hadamard.block_size"; },

@@ -32,7 +32,10 @@ std::string joined(const Pieces& pieces) {
 class PlainSplitter {
  public:
   PlainSplitter(std::string_view rule, std::string_view text)
-      : is_gpt2_(rule == "gpt-2"), max_digits_(rule == "qwen2" ? 1 : 3), text_(text) {}
+      : is_gpt2_(rule == "gpt-2" || rule == "smollm"),
+        cuts_digits_(rule == "smollm"),
+        max_digits_(rule == "qwen2" ? 1 : 3),
+        text_(text) {}
 
   Pieces split() const {
     Pieces pieces;
@@ -61,6 +64,8 @@ class PlainSplitter {
     if (const std::size_t length = contraction(i); length != 0) return i + length;
     const std::size_t word = at(i) == ' ' ? i + 1 : i;  // a space may lead
     if (is_gpt2_) {
+      if (cuts_digits_ && kind(i) == Kind::kDigit) return i + 1;
+      if (cuts_digits_ && kind(word) == Kind::kDigit) return word;
       for (const Kind wanted : {Kind::kLetter, Kind::kDigit, Kind::kOther})
         if (kind(word) == wanted) return run(word, wanted);
       return end_of_spaces(i);
@@ -78,10 +83,11 @@ class PlainSplitter {
       if (is_newline(last)) return last + 1;
     return end_of_spaces(i);
   }
-  // All of them at the end of the text; before a word all but the last.
+  // All of them at the end of the text (or of what is cut at once); before a word all but the last.
   std::size_t end_of_spaces(std::size_t i) const {
     const std::size_t end = run(i, Kind::kSpace);
-    return end == text_.size() || end == i + 1 ? end : end - 1;
+    const bool is_last = end == text_.size() || (cuts_digits_ && kind(end) == Kind::kDigit);
+    return is_last || end == i + 1 ? end : end - 1;
   }
   std::size_t contraction(std::size_t i) const {
     if (at(i) != '\'') return 0;
@@ -95,6 +101,7 @@ class PlainSplitter {
   }
 
   bool is_gpt2_;
+  bool cuts_digits_;
   std::size_t max_digits_;
   std::string_view text_;
 };
@@ -130,6 +137,7 @@ TEST(PreTokenizer, KnowsUnicodeCategories) {
   EXPECT_EQ(split("qwen2", "x²५Ⅷ"), (Pieces{"x", "²", "५", "Ⅷ"}));
   EXPECT_EQ(split("llama-bpe", "x²५Ⅷ4"), (Pieces{"x", "²५Ⅷ", "4"}));
   EXPECT_EQ(split("gpt-2", "x²५Ⅷ4"), (Pieces{"x", "²५Ⅷ4"}));
+  EXPECT_EQ(split("smollm", "x²५ Ⅷ4"), (Pieces{"x", "²", "५", " ", "Ⅷ", "4"}));
   EXPECT_EQ(split("qwen2", "a\u3000\u3000b"), (Pieces{"a", "\u3000", "\u3000b"}));
   EXPECT_EQ(split("qwen2", "a\u0301"), (Pieces{"a", "\u0301"}));  // a mark is not a letter
 }
@@ -181,7 +189,8 @@ TEST(PreTokenizer, LongRunsAreCutInLinearTime) {
     EXPECT_EQ(split(pre_tokenizer, foreign), Pieces{foreign});
     EXPECT_EQ(split(pre_tokenizer, lines), Pieces{lines});
     EXPECT_EQ(split(pre_tokenizer, spaces + "x").size(), 2U);
-    EXPECT_EQ(split(pre_tokenizer, "\n" + spaces).size(), rule.name == "gpt-2" ? 1U : 2U);
+    EXPECT_EQ(split(pre_tokenizer, "\n" + spaces).size(),
+              rule.name == "gpt-2" || rule.name == "smollm" ? 1U : 2U);
   }
 }
 

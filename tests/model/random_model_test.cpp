@@ -176,7 +176,7 @@ TEST(RandomModel, RefusesShapesThatCannotBe) {
   EXPECT_EQ(code_of([](ModelShape& s) { s.num_kv_heads = 3; }), ErrorCode::kUsage);
   EXPECT_EQ(code_of([](ModelShape& s) { s.num_kv_heads = 0; }), ErrorCode::kUsage);
   EXPECT_EQ(code_of([](ModelShape& s) { s.vocabulary = 257; }), ErrorCode::kUsage);
-  EXPECT_EQ(code_of([](ModelShape& s) { s.architecture = "llama"; }), ErrorCode::kUsage);
+  EXPECT_EQ(code_of([](ModelShape& s) { s.architecture = "gptj"; }), ErrorCode::kUsage);
   type = TensorType::kTQ1_0;  // 384 is no whole number of its blocks
   EXPECT_EQ(code_of([](ModelShape&) {}), ErrorCode::kUsage);
   EXPECT_EQ(code_of([](ModelShape& s) { s.feed_forward = 512; }), ErrorCode{});

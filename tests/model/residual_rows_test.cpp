@@ -35,34 +35,56 @@ TEST(ResidualRows, AreTheForwardPassWhateverIsKept) {
   shape.num_layers = 6;
   const auto model = bankai::testing::make_small_model(shape);
   Transformer transformer(*model, best_kernels(), a16());
-  const auto tokens = bankai::testing::random_tokens(12, shape.vocabulary, 1);
-  const Segment segments[] = {{0, 5, nullptr, 0}, {5, 7, nullptr, 0}};
+  auto tokens = bankai::testing::random_tokens(30, shape.vocabulary, 1);
+  // The third sequence begins like the second, the fourth is a part of it.
+  std::copy_n(tokens.begin() + 5, 4, tokens.begin() + 12);
+  std::copy_n(tokens.begin() + 12, 7, tokens.begin() + 23);
+  const Segment segments[] = {
+      {0, 5, nullptr, 0}, {5, 7, nullptr, 0}, {12, 11, nullptr, 0}, {23, 7, nullptr, 0}};
   const auto expected = all_rows(transformer, tokens, segments);
   const Replacements none;
   ResidualRows rows(transformer);
   const std::size_t row_bytes = tokens.size() * shape.embedding * sizeof(float);
   // From nothing to all rows and then pre-activations, in blocks that use the same memory.
-  for (std::size_t kept = 0; kept < 50; ++kept) {
+  for (std::size_t kept = 0; kept < 120; kept += kept < 12 ? 1 : 4) {
     for (const std::size_t lowest : {0U, 3U, 4U, 11U}) {
       rows.begin(tokens, segments, none, lowest, 11, kept * row_bytes);
       std::vector<float> x;
       for (std::size_t half_layer = 12; half_layer-- > lowest;) {
         rows.load(half_layer, x);
         ASSERT_EQ(x, expected[half_layer]) << kept << " rows, half-layer " << half_layer;
-        const FfnProjections* ffn = rows.ffn(half_layer);
-        if (ffn == nullptr) continue;
-        FfnProjections again;
-        transformer.project_ffn(half_layer / 2, tokens.size(), x.data(), {}, again);
-        EXPECT_EQ(ffn->gate, again.gate);
-        EXPECT_EQ(ffn->up, again.up);
+        AttentionParts parts;
+        if (rows.attention(half_layer, {0, tokens.size()}, parts)) {
+          ASSERT_EQ(half_layer % 2, 0U);
+          AttentionParts expected_parts;
+          AttentionProjections scratch;
+          append_attention(transformer, half_layer / 2, tokens.size(), x.data(), segments, none,
+                           scratch, expected_parts);
+          EXPECT_EQ(parts.query, expected_parts.query);
+          EXPECT_EQ(parts.key, expected_parts.key);
+          EXPECT_EQ(parts.rotated.query, expected_parts.rotated.query);
+          EXPECT_EQ(parts.rotated.key, expected_parts.rotated.key);
+          EXPECT_EQ(parts.rotated.value, expected_parts.rotated.value);
+          EXPECT_EQ(parts.mixed, expected_parts.mixed);
+        }
+        FfnProjections ffn, again;
+        if (!rows.ffn(half_layer, {2, tokens.size()}, ffn)) continue;
+        transformer.project_ffn(half_layer / 2, tokens.size() - 2, x.data() + 2 * shape.embedding,
+                                {}, again);
+        EXPECT_EQ(ffn.gate, again.gate);
+        EXPECT_EQ(ffn.up, again.up);
       }
     }
-    EXPECT_EQ(rows.ffn(12), nullptr);
+    FfnProjections ffn;
+    EXPECT_FALSE(rows.ffn(12, {0, 1}, ffn));
   }
-  rows.begin(tokens, segments, none, 0, 11, 50 * row_bytes);
+  rows.begin(tokens, segments, none, 0, 11, 120 * row_bytes);
   std::vector<float> x;
   rows.load(11, x);
-  EXPECT_NE(rows.ffn(9), nullptr);
+  FfnProjections ffn;
+  EXPECT_TRUE(rows.ffn(9, {0, 1}, ffn));
+  AttentionParts parts;
+  EXPECT_TRUE(rows.attention(10, {0, 1}, parts));
 }
 
 }  // namespace

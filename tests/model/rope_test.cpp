@@ -33,6 +33,15 @@ double magnitude(const RopeTable& table, std::size_t pair) {
                     static_cast<double>(table.cos(1)[pair]));
 }
 
+TEST(RopePairs, AreSplitAndJoinedAgain) {
+  std::vector<float> head = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+  const std::vector<float> original = head;
+  split_pairs(head.data(), 4);  // the last element is not rotated
+  EXPECT_EQ(head, (std::vector<float>{0, 2, 4, 6, 1, 3, 5, 7, 8}));
+  join_pairs(head.data(), 4);
+  EXPECT_EQ(head, original);
+}
+
 TEST(RopeTable, PlainAnglesFollowTheDefinition) {
   for (const std::size_t dimensions : {2U, 32U, 80U, 128U}) {
     RopeTable table(plain(dimensions));

@@ -60,11 +60,12 @@ std::vector<Ids> read_expected(const std::string& path) {
   return expected;
 }
 
-// The vectors of each pre-tokenizer that we know.
+// The vectors of each pre-tokenizer that we know and that has some.
 TEST(TokenizerReference, PublishedVectors) {
+  if (vocabulary_path("qwen2").empty()) GTEST_SKIP() << "the published vocabularies are not here";
   for (const PreTokenizerRule& rule : pre_tokenizer_rules()) {
     const std::string path = vocabulary_path(rule.name);
-    if (path.empty()) GTEST_SKIP() << "the published vocabularies are not here";
+    if (path.empty() || !std::filesystem::exists(path)) continue;
     const Tokenizer tokenizer = load(path);
     const std::vector<std::string> inputs = read_inputs(path + ".inp");
     const std::vector<Ids> expected = read_expected(path + ".out");

@@ -217,7 +217,7 @@ TEST(Tokenizer, ErrorsNameTheFile) {
   expect_error(merges, ErrorCode::kBadInput,
                "tokenizer.ggml.merges: rule 0 is 'ab', expected two parts");
   expect_error(TestVocabulary("falcon"), ErrorCode::kUnsupported,
-               "tokenizer.ggml.pre is 'falcon', and known are: gpt-2, llama-bpe, qwen2");
+               "tokenizer.ggml.pre is 'falcon', and known are: gpt-2, llama-bpe, qwen2, smollm");
 }
 
 TEST(Tokenizer, ThreadsShareOne) {

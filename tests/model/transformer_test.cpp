@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -305,11 +306,27 @@ TEST_P(Invariance, ARepeatedPassGivesTheSame) {
   EXPECT_EQ(sequence_logits(transformer, tokens_), expected_);
 }
 
-INSTANTIATE_TEST_SUITE_P(BothPrecisions, Invariance, ::testing::Values(a8(), a16()),
+// Every activation mode, and every format of keys and values.
+std::vector<ForwardOptions> precisions() {
+  std::vector<ForwardOptions> all = {a8(), a16()};
+  for (const KvStorageInfo& info : kv_storages())
+    for (const KvQuantiser quantiser : {KvQuantiser::kKv1, KvQuantiser::kRotated}) {
+      const KvFormat format(info.storage, quantiser);
+      if (!format.is_packed()) continue;
+      all.push_back(a8());
+      all.back().kv = format;
+    }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, Invariance, ::testing::ValuesIn(precisions()),
                          [](const auto& parameter) {
-                           return parameter.param.activations == kernels::ActivationMode::kA8
-                                      ? std::string("A8")
-                                      : std::string("A16");
+                           const ForwardOptions& options = parameter.param;
+                           std::string name =
+                               options.activations == kernels::ActivationMode::kA8 ? "A8" : "A16";
+                           for (const char c : "Kv" + kv_format_text(options.kv))
+                             if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
+                           return name;
                          });
 
 TEST(Transformer, KeysAndValuesInHalfPrecisionChangeLittle) {

@@ -9,11 +9,13 @@
 #include <set>
 
 #include "core/byte_writer.h"
+#include "core/counter_rng.h"
 #include "patch/algebra.h"
 #include "patch/crc32.h"
 #include "patch/patch_file.h"
 #include "patch/patch_format.h"
 #include "tests/patch/patch_samples.h"
+#include "tests/patch/trit_samples.h"
 #include "tests/support/temp_dir.h"
 
 namespace bankai::patch {
@@ -48,6 +50,40 @@ TEST(EncodeBinary, DecodingItGivesThePatchAgain) {
     const std::vector<std::byte> bytes = encode_binary(patch);
     EXPECT_EQ(decoded(bytes), kept(patch)) << "seed " << seed;
     EXPECT_EQ(binary_size_bytes(patch), bytes.size()) << "seed " << seed;
+  }
+}
+
+TEST(EncodeBinary, DecodingItGivesTheTernaryPatchAgain) {
+  const TritModel model;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    Patch patch = random_trit_patch(model, seed % 60, seed);
+    if (seed % 6 == 0) patch.base = {};
+    const std::vector<std::byte> bytes = encode_binary(patch);
+    EXPECT_EQ(bytes[8], std::byte{patch.flips.has_steps() ? kBinaryStepVersion : kBinaryVersion});
+    EXPECT_EQ(decoded(bytes), kept(patch)) << "seed " << seed;
+    EXPECT_EQ(binary_size_bytes(patch), bytes.size()) << "seed " << seed;
+  }
+}
+
+// k trits of N take log2 C(N, k) bits, and one each for their direction.
+TEST(EncodeBinary, StepsStayWithinTenPercentOfTheBound) {
+  for (const std::uint32_t count : {5U, 78U, 300U, 1000U}) {
+    const ShapeTable shapes = {{kGate0, {768, 256}}, {kUp0, {768, 256}}};
+    const CounterRng rng(count);
+    std::vector<Flip> flips;
+    for (std::uint32_t i = 0; i < count; ++i)
+      flips.push_back({rng.below(5 * i, 2) == 0 ? kGate0 : kUp0,
+                       static_cast<std::uint32_t>(rng.below(5 * i + 1, 768)),
+                       rng.below(5 * i + 2, 2) == 0 ? FlipKind::kStepUp : FlipKind::kStepDown,
+                       static_cast<std::uint32_t>(rng.below(5 * i + 3, 256))});
+    Patch patch;
+    patch.base.shapes = shapes;
+    patch.flips = FlipSet::make(flips, shapes).value();
+    const double bound =
+        log2_choose(2 * 768 * 256, patch.flips.size()) + static_cast<double>(patch.flips.size());
+    EXPECT_LE(static_cast<double>(encode_binary(patch).size()), allowed_bytes(bound));
+    EXPECT_LE(bound_bits(patch), bound);
+    EXPECT_GE(bound_bits(patch), 0.97 * bound);
   }
 }
 
@@ -317,15 +353,19 @@ TEST(DecodeBinary, RefusesAbsurdCounts) {
   EXPECT_EQ(refusal(content), "1 row flips, but only 0 positions");
 
   content = header(0x40);
-  EXPECT_EQ(refusal(content), "unknown flags 0x40");
+  EXPECT_EQ(refusal(content), "flags 0x40 in version 1");
 }
 
 TEST(DecodeBinary, RefusesAnotherVersionAsSuch) {
-  ByteWriter content;
-  content.write(std::uint8_t{2});
-  content.write(std::uint8_t{0});
-  content.write(std::uint8_t{0});
-  EXPECT_EQ(decode_binary(file_of(content)).error().code, ErrorCode::kUnsupported);
+  for (const auto& [version, code] :
+       {std::pair(0, ErrorCode::kUnsupported), std::pair(2, ErrorCode::kBadInput),
+        std::pair(3, ErrorCode::kUnsupported)}) {
+    ByteWriter content;
+    content.write(static_cast<std::uint8_t>(version));
+    content.write(std::uint8_t{0});
+    content.write(std::uint8_t{0});
+    EXPECT_EQ(decode_binary(file_of(content)).error().code, code) << version;
+  }
 }
 
 TEST(Crc32, KnownValue) {

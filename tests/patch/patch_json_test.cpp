@@ -6,6 +6,7 @@
 
 #include "core/mapped_file.h"
 #include "tests/patch/patch_samples.h"
+#include "tests/patch/trit_samples.h"
 #include "tests/support/temp_dir.h"
 
 namespace bankai::patch {
@@ -50,9 +51,27 @@ TEST(ParseJson, ReadsAllKindsOfFlips) {
                                                     bit_flip(kHead, 2, 130)}));
 }
 
+TEST(ParseJson, ReadsSteps) {
+  const Patch patch =
+      parsed(with_flips(R"({"layer": 0, "proj": "gate_proj", "row": 1, "col": 7, "step": -1},
+      {"layer": 0, "proj": "gate_proj", "row": 1, "col": 6, "step": 1},
+      {"layer": 0, "proj": "gate_proj", "row": 1})"));
+  EXPECT_EQ(patch.flips.flips(), (std::vector<Flip>{row_flip(kGate0, 1), step_up(kGate0, 1, 6),
+                                                    step_down(kGate0, 1, 7)}));
+  const std::string step = R"({"layer": 0, "proj": "gate_proj", "row": 1, "col": 7, "step": )";
+  for (const char* value :
+       {"0", "2", "-2", "1.0", "-1.0", "true", "\"1\"", "null", "18446744073709551615"})
+    EXPECT_EQ(refusal(with_flips(step + value + "}")),
+              "flips[0]: 'step' is " + std::string(value) + ", expected 1 or -1");
+  EXPECT_EQ(refusal(with_flips(R"({"layer": 0, "proj": "gate_proj", "row": 1, "step": 1})")),
+            "flips[0]: 'step' without 'col'");
+  EXPECT_EQ(refusal(with_flips(step + "1}, " + step + "-1}")),
+            "flips[1]: layer 0 gate row 1 column 7 up stands already at flips[0]");
+}
+
 TEST(ParseJson, SaysWhatIsWrongWithAFlip) {
   EXPECT_EQ(refusal(with_flips(R"({"layer": 0, "proj": "up_proj", "row": 1, "rowe": 2})")),
-            "flips[0]: unknown key \"rowe\" (known: layer, proj, row, group, col)");
+            "flips[0]: unknown key \"rowe\" (known: layer, proj, row, group, col, step)");
   EXPECT_EQ(refusal(with_flips(R"({"layer": 0, "row": 1})")), "flips[0]: 'proj' is missing");
   EXPECT_EQ(refusal(with_flips(R"({"proj": "up_proj", "row": 1})")),
             "flips[0]: 'layer' is missing");
@@ -159,6 +178,19 @@ TEST(FormatJson, ReadingItGivesThePatchAgain) {
     const Patch again = parsed(text);
     EXPECT_EQ(again, patch) << text;
     EXPECT_EQ(format_json(again), text);
+  }
+}
+
+TEST(FormatJson, ReadingItGivesTheTernaryPatchAgain) {
+  const TritModel model;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Patch patch = random_trit_patch(model, seed, seed);
+    const std::string text = format_json(patch);
+    const Patch again = parsed(text);
+    EXPECT_EQ(again, patch) << text;
+    EXPECT_EQ(format_json(again), text);
+    EXPECT_EQ(text.find("\"format\": \"bankai_trit_step_v1\"") != std::string::npos,
+              patch.flips.has_steps());
   }
 }
 

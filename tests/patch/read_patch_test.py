@@ -12,6 +12,7 @@ GOLDEN = ROOT / "tests" / "golden" / "patch"
 CHOICES = {"bits_of_a_group", "bound_without_shapes", "embedding_in_layer_one",
            "groups_of_a_whole_row", "mask_of_untouched", "shape_not_repeated",
            "shape_per_tensor_needless", "shape_unknown_not_least", "shift_not_best",
+           "step_up_and_down",
            "untouched_layer"}
 
 

@@ -150,6 +150,7 @@ ReferenceTransformer::ReferenceTransformer(const model::GgufFile& file, Referenc
     : options_(options) {
   const std::string architecture = unwrap(file.get_string("general.architecture"));
   const bool is_qwen = architecture == "qwen3";
+  const bool is_bitnet = architecture.starts_with("bitnet");
   squares_relu_ = architecture == "bitnet-b1.58";
   const auto count = [&](const std::string& key) {
     return static_cast<std::size_t>(unwrap(file.get_unsigned(architecture + "." + key)));
@@ -165,6 +166,7 @@ ReferenceTransformer::ReferenceTransformer(const model::GgufFile& file, Referenc
   head_dim_ = count("attention.key_length");
   epsilon_ = unwrap(file.get_float(architecture + ".attention.layer_norm_rms_epsilon"));
   rope_ = read_rope(file, architecture + ".rope.", head_dim_);
+  rope_.neighbours = architecture == "llama";
   embedding_ = matrix("token_embd");
   head_ = file.find_tensor("output.weight") != nullptr ? matrix("output") : embedding_;
   output_norm_ = read_vector(file, "output_norm.weight");
@@ -178,8 +180,8 @@ ReferenceTransformer::ReferenceTransformer(const model::GgufFile& file, Referenc
     layer.ffn_norm = norm("ffn_norm", true);
     layer.query_norm = norm("attn_q_norm", is_qwen);
     layer.key_norm = norm("attn_k_norm", is_qwen);
-    layer.attention_sub_norm = norm("attn_sub_norm", !is_qwen);
-    layer.sub_norm = norm("ffn_sub_norm", !is_qwen);
+    layer.attention_sub_norm = norm("attn_sub_norm", is_bitnet);
+    layer.sub_norm = norm("ffn_sub_norm", is_bitnet);
     layer.query = matrix(block + "attn_q");
     layer.key = matrix(block + "attn_k");
     layer.value = matrix(block + "attn_v");
@@ -285,10 +287,11 @@ void ReferenceTransformer::rotate(Vector& heads, std::size_t num_heads) const {
       const double angle = position * rope_.frequencies[pair];
       const double cosine = rope_.magnitude * std::cos(angle);
       const double sine = rope_.magnitude * std::sin(angle);
-      const double first = head[pair];
-      const double second = head[pair + half];
-      head[pair] = first * cosine - second * sine;
-      head[pair + half] = first * sine + second * cosine;
+      double& first = head[rope_.neighbours ? 2 * pair : pair];
+      double& second = head[rope_.neighbours ? 2 * pair + 1 : pair + half];
+      const double turned = first * cosine - second * sine;
+      second = first * sine + second * cosine;
+      first = turned;
     }
   }
 }

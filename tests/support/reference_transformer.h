@@ -1,7 +1,7 @@
-// A second forward pass of Qwen3 and both BitNet architectures, to compare the program's with:
-// double precision throughout, the C library's functions, weights widened exactly, activations as
-// they are. Written from the description of the architecture alone; it shares no arithmetic with
-// model/ and kernels/. Slow and plain on purpose.
+// A second forward pass of Qwen3, Llama and both BitNet architectures, to compare the program's
+// with: double precision throughout, the C library's functions, weights widened exactly,
+// activations as they are. Written from the description of the architecture alone; it shares no
+// arithmetic with model/ and kernels/. Slow and plain on purpose.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +53,8 @@ class ReferenceTransformer {
   };
   struct Rope {
     std::size_t dimensions = 0;
-    Vector frequencies;  // radians per position, one per pair
+    bool neighbours = false;  // rotated pairs: (2i, 2i + 1), or (i, i + dimensions / 2)
+    Vector frequencies;       // radians per position, one per pair
     double magnitude = 1.0;
   };
 

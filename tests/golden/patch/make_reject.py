@@ -46,12 +46,29 @@ def rows(positions=(3, 9), shift=1, mask=1, layers=(2,), layer_shift=0, shape=va
     return with_header(content, **header)
 
 
+def singles(sets, flags=None):
+    """Bit flips and steps: {flag: positions}, in a matrix of 16 rows by 2 groups."""
+    content = varint(1) + varint(1) + varint(16) + varint(2)
+    content += b"".join(varint(len(positions)) for positions in sets.values())
+    bits = coded_set((2,), 0)
+    for positions in sets.values():
+        bits += coded_set(positions, best_shift(positions))
+    return with_header(content + packed(bits), version=2,
+                       flags=2 | sum(sets) if flags is None else flags)
+
+
+def best_shift(numbers):
+    return min(range(64), key=lambda shift: len(coded_set(numbers, shift)) if shift < 14 else 1e9)
+
+
 BINARY = {
     "bad_input.empty": b"",
     "bad_input.magic_only": b"BKP\x1a",
     "bad_input.magic": rows(magic=b"BKQ\x1a"),
     "bad_input.checksum": rows(checksum=0x12345678),
-    "unsupported.version": rows(version=2),
+    "unsupported.version_0": rows(version=0),
+    "unsupported.version_3": rows(version=3),
+    "bad_input.version_2_without_steps": rows(version=2),
     "bad_input.reserved_flag": rows(flags=6 | 64),
     "bad_input.count_of_a_missing_kind": rows(flags=2 | 4 | 8),
     "bad_input.content_without_flips": rows(flags=2),
@@ -97,6 +114,10 @@ BINARY = {
         varint(1) + varint(1) + varint(16) + varint(2) + varint(65)
         + packed(coded_set((2,), 0) + coded_set(tuple(range(65)), 0)), flags=2 | 16),
     "bad_input.embedding_in_layer_one": rows(mask=128, layers=(1,), layer_shift=0),
+    "bad_input.step_up_and_down": singles({64: (5, 300), 128: (5,)}),
+    "bad_input.steps_beside_bits": singles({16: (5, 300), 64: (7,)}),
+    "bad_input.step_outside": singles({64: (4095, 4096)}),
+    "bad_input.steps_missing": singles({64: (5, 300)}, flags=2 | 64 | 128),
 }
 # The same with the last bit of the padding set, and a checksum that fits.
 _body = bytearray(rows()[8:])
@@ -109,6 +130,8 @@ def flips(*entries):
 
 
 FLIP = '{"layer": 0, "proj": "up_proj", "row": 1}'
+BIT = '{"layer": 0, "proj": "up_proj", "row": 2, "col": 9}'
+STEP = '{"layer": 0, "proj": "up_proj", "row": 1, "col": 9, "step": 1}'
 
 
 def flip(text):
@@ -141,6 +164,14 @@ JSON = {
     "bad_input.row_infinite": flip('"row": 1e999'),
     "bad_input.group_limit": flip('"row": 1, "group": 131072'),
     "bad_input.col_limit": flip('"row": 1, "col": 16777216'),
+    "bad_input.step_without_col": flip('"row": 1, "step": 1'),
+    "bad_input.step_of_a_group": flip('"row": 1, "group": 0, "step": 1'),
+    "bad_input.step_two": flip('"row": 1, "col": 1, "step": 2'),
+    "bad_input.step_zero": flip('"row": 1, "col": 1, "step": 0'),
+    "bad_input.step_float": flip('"row": 1, "col": 1, "step": 1.0'),
+    "bad_input.step_huge": flip('"row": 1, "col": 1, "step": 18446744073709551615'),
+    "bad_input.two_steps": flips(STEP, STEP.replace('"step": 1', '"step": -1')),
+    "bad_input.steps_beside_bits": flips(STEP, BIT),
     "bad_input.layer_limit": flips('{"layer": 4096, "proj": "up_proj", "row": 1}'),
     "bad_input.projection": flips('{"layer": 0, "proj": "norm", "row": 1}'),
     "bad_input.embedding_layer": flips('{"layer": 1, "proj": "embed_tokens", "row": 1}'),
@@ -177,6 +208,8 @@ def main():
         (FOLDER / f"{name}.json").write_text(text)
     # A patch that the helpers above write well must not be among them.
     (FOLDER.parent / "ok" / "smallest.bkp").write_bytes(rows(name=b"smallest"))
+    (FOLDER.parent / "ok" / "smallest_steps.bkp").write_bytes(
+        singles({64: (5, 300), 128: (7,)}))
 
 
 if __name__ == "__main__":

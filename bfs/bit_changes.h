@@ -1,0 +1,47 @@
+// First-order changes by single bits: −2w times the gradient of the weight, which is a sum of outer
+// products over tokens, Σ ȳ x.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "bfs/change_sink.h"
+#include "bfs/item_tokens.h"
+#include "bfs/token_digits.h"
+#include "model/row_overlay.h"
+#include "model/transformer.h"
+
+namespace bankai::bfs {
+
+// How the tokens of a half-layer's slices are summed for bits. A change by one bit is so small that
+// a target's effect is linear in it: neighbouring targets of equal weight are summed together.
+class BitRuns {
+ public:
+  struct Run {
+    ItemEffect effect;
+    IndexRange spans;  // of TokenDigits
+    bool ends_slice = false;
+  };
+  // A slice with these items, in the order of their tokens.
+  void add_slice(std::span<const ItemTokens> items);
+  void clear();
+
+  std::span<const Run> runs() const { return runs_; }
+  // Spans of the slice added last, as tokens of its arrays.
+  std::span<const IndexRange> spans() const { return spans_; }
+
+ private:
+  std::vector<Run> runs_;
+  std::vector<IndexRange> spans_;
+  std::size_t num_spans_ = 0;  // of all slices
+};
+
+// Changes of all bits of a matrix in its state to `sink`; the first bit is candidate `first`.
+// gradient, input: digits of ȳ (tokens, rows) as rows and x (tokens, cols) as columns, in the
+// spans of `runs`.
+void score_bits(model::Transformer& transformer, const model::WeightMatrix& matrix,
+                const model::RowOverlay& state, const BitRuns& runs, const TokenDigits& gradient,
+                const TokenDigits& input, CandidateId first, ChangeSink& sink);
+
+}  // namespace bankai::bfs

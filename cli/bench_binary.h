@@ -1,0 +1,18 @@
+// bankai-bench on strictly binary models (BIT1 files, or random ones of their shapes).
+#pragma once
+
+#include "cli/bench_options.h"
+#include "cli/command_line.h"
+#include "core/result.h"
+
+namespace bankai::cli {
+
+// True if `options` name a BIT1 file, by its first bytes, or a random model of that kind.
+bool is_binary_bench(const BenchOptions& options);
+
+// Prompt processing and generation, beside the read bandwidth and the speed of the same kernels on
+// weights that stay in the first cache. Errors: those of the reader; kVerification if the kernels
+// compute other logits than the scalar ones.
+Status bench_binary(const CommandLine& line, const BenchOptions& options);
+
+}  // namespace bankai::cli

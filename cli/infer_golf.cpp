@@ -1,0 +1,206 @@
+#include "cli/infer_golf.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/infer_npy.h"
+#include "cli/infer_session.h"
+#include "cli/json_output.h"
+#include "cli/progress.h"
+#include "core/clock.h"
+#include "core/format.h"
+#include "core/mapped_file.h"
+#include "model/golf_score.h"
+#include "model/parallel.h"
+#include "packer/golf_builder.h"
+
+namespace bankai::cli {
+
+namespace po = boost::program_options;
+
+namespace {
+
+Result<packer::GolfAlpha> read_alpha(const CommandLine& line) {
+  const auto& word = line.get<std::string>("alpha");
+  if (word == "stored") return packer::GolfAlpha::kStored;
+  if (word == "rederived") return packer::GolfAlpha::kRederived;
+  return make_error(ErrorCode::kUsage, "--alpha %s: expected stored or rederived",
+                    bankai::quoted(word).c_str());
+}
+
+Result<model::GolfModel> load(const CommandLine& line, const std::string& path) {
+  BANKAI_ASSIGN_OR_RETURN(const packer::GolfAlpha alpha, read_alpha(line));
+  const auto settings =
+      line.has("golf") ? line.get<std::vector<std::string>>("golf") : std::vector<std::string>();
+  BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  Result<packer::GolfCheckpoint> checkpoint = packer::read_golf_checkpoint(file.bytes());
+  if (!checkpoint.ok()) return with_context(std::move(checkpoint).error(), path);
+  Result<model::GolfModel> built = packer::build_golf_model(*checkpoint, alpha, settings);
+  if (!built.ok()) return with_context(std::move(built).error(), path);
+  return built;
+}
+
+Result<std::optional<model::SentencePieces>> load_pieces(const CommandLine& line) {
+  std::optional<model::SentencePieces> pieces;
+  if (line.has("tokenizer")) {
+    const auto& path = line.get<std::string>("tokenizer");
+    BANKAI_ASSIGN_OR_RETURN(const std::string bytes, read_file(path));
+    Result<model::SentencePieces> read = model::SentencePieces::read(bytes);
+    if (!read.ok()) return with_context(std::move(read).error(), path);
+    pieces = std::move(read).value();
+  }
+  return pieces;
+}
+
+// The tokens of a token file, or those of a text behind the vocabulary's BOS.
+Result<std::vector<model::TokenId>> read_tokens(const InferOptions& options,
+                                                const model::SentencePieces* pieces, bool add_bos) {
+  BANKAI_ASSIGN_OR_RETURN(const std::string text, read_text(options));
+  const std::string name = options.file.value_or("--prompt");
+  Result<std::vector<model::TokenId>> tokens = std::vector<model::TokenId>();
+  if (options.file && model::is_token_shard(text)) {
+    tokens = model::read_token_shard(text);
+  } else if (pieces == nullptr) {
+    return Error{ErrorCode::kUsage,
+                 "a text needs the vocabulary of the model: --tokenizer FILE.model"};
+  } else {
+    tokens = pieces->encode(text);
+    if (tokens.ok() && add_bos && pieces->bos() >= 0)
+      tokens->insert(tokens->begin(), pieces->bos());
+  }
+  if (!tokens.ok()) return with_context(std::move(tokens).error(), name);
+  return tokens;
+}
+
+Status print_tokens(const CommandLine& line, const std::vector<model::TokenId>& tokens) {
+  if (line.json()) {
+    print_json_line(nlohmann::ordered_json{{"tokens", tokens}});
+    return {};
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) std::cout << (i > 0 ? " " : "") << tokens[i];
+  std::cout << '\n';
+  return {};
+}
+
+Status write_logits(const CommandLine& line, const InferOptions& options,
+                    const std::vector<model::TokenId>& tokens,
+                    model::GolfTransformer& transformer) {
+  const std::size_t vocabulary = transformer.parameters().vocabulary;
+  for (const model::TokenId token : tokens)
+    if (token < 0 || static_cast<std::size_t>(token) >= vocabulary)
+      return make_error(ErrorCode::kBadInput, "token %d; the model has %zu", token, vocabulary);
+  const std::vector<float> logits = transformer.logits(tokens, 0);
+  BANKAI_ASSIGN_OR_RETURN(
+      NpyWriter file,
+      NpyWriter::create(options.logits_out, line.force() ? Overwrite::kReplace : Overwrite::kRefuse,
+                        tokens.size(), vocabulary));
+  BANKAI_RETURN_IF_ERROR(file.write(logits));
+  return file.commit();
+}
+
+Result<model::GolfWindows> choose_windows(const CommandLine& line, const InferOptions& options,
+                                          const model::GolfParameters& parameters) {
+  model::GolfWindows windows;
+  windows.context = options.context.value_or(parameters.context);
+  windows.stride = options.stride.value_or(windows.context);
+  const auto limit = line.get<std::int64_t>("chunks");
+  if (limit < 0 || windows.stride > windows.context)
+    return make_error(ErrorCode::kUsage,
+                      "--stride %zu: expected at most the window's %zu tokens; --chunks at least 0",
+                      windows.stride, windows.context);
+  windows.limit = static_cast<std::size_t>(limit);
+  return windows;
+}
+
+Status measure(const CommandLine& line, const InferOptions& options,
+               const std::vector<model::TokenId>& tokens, const model::SentencePieces* pieces,
+               model::GolfTransformer& transformer) {
+  BANKAI_ASSIGN_OR_RETURN(const model::GolfWindows windows,
+                          choose_windows(line, options, transformer.parameters()));
+  Progress progress(!line.quiet());
+  const Stopwatch clock;
+  Result<model::PerplexityResult> measured = model::measure_golf_score(
+      transformer, tokens, pieces, windows, [&](std::size_t done, std::size_t all) {
+        progress.update("perplexity", static_cast<double>(done) / static_cast<double>(all));
+      });
+  progress.finish();
+  if (!measured.ok())
+    return with_context(std::move(measured).error(), options.file.value_or("--prompt"));
+  const model::PerplexityResult& result = *measured;
+  if (options.verbose)
+    progress.remark(format("%s: %.3f s, %.1f tokens scored per second", line.program().c_str(),
+                           clock.seconds(),
+                           static_cast<double>(result.tokens_scored) / clock.seconds()));
+  const bool has_bytes = result.bytes_scored > 0;
+  if (line.json()) {
+    nlohmann::ordered_json object{{"tokens_scored", result.tokens_scored},
+                                  {"nll", result.nll},
+                                  {"perplexity", result.perplexity}};
+    if (has_bytes) object["bits_per_byte"] = result.bits_per_byte;
+    object["bytes_scored"] = result.bytes_scored;
+    object["context"] = windows.context;
+    object["stride"] = windows.stride;
+    print_json_line(object);
+    return {};
+  }
+  std::cout << format("tokens scored  %zu of %zu (windows of %zu, stride %zu)\n",
+                      result.tokens_scored, tokens.size() - 1, windows.context, windows.stride)
+            << format("nll            %.6f nats per token\n", result.nll)
+            << format("perplexity     %.6f\n", result.perplexity);
+  if (has_bytes)
+    std::cout << format("bits per byte  %.6f (%zu bytes)\n", result.bits_per_byte,
+                        result.bytes_scored);
+  return {};
+}
+
+}  // namespace
+
+void add_golf_options(CommandLine& line) {
+  line.group("Parameter-golf checkpoints")("tokenizer", po::value<std::string>(),
+                                           "SentencePiece vocabulary (.model)")(
+      "alpha", po::value<std::string>()->default_value("stored"),
+      "scale of a ternary matrix: stored, or rederived as PR #126's reload does")(
+      "golf", po::value<std::vector<std::string>>(),
+      "NAME=VALUE, a rule that the file does not hold (eps, rope-base, yarn, soft-cap, leak, "
+      "context, passes, …), repeatable")("chunks", po::value<std::int64_t>()->default_value(0),
+                                         "most windows to measure (0: all)");
+}
+
+bool is_golf_model(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 8> first{};
+  file.read(first.data(), first.size());
+  const auto size = static_cast<std::size_t>(file.gcount());
+  return packer::looks_like_golf(std::as_bytes(std::span(first)).first(size));
+}
+
+Status infer_golf(const CommandLine& line, const InferOptions& options) {
+  BANKAI_ASSIGN_OR_RETURN(const model::GolfModel golf, load(line, options.model));
+  if (!options.patches.empty() || options.job == InferJob::kProbes ||
+      (options.job == InferJob::kGenerate && options.logits_out.empty()))
+    return Error{ErrorCode::kUsage,
+                 "parameter-golf models take --perplexity, --tokenize or --logits-out, and no "
+                 "patches"};
+  BANKAI_ASSIGN_OR_RETURN(const auto pieces, load_pieces(line));
+  const model::SentencePieces* vocabulary = pieces ? &*pieces : nullptr;
+  const bool tokenizes = options.job == InferJob::kTokenize;
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<model::TokenId> tokens,
+                          read_tokens(options, vocabulary, !tokenizes));
+  if (tokenizes) return print_tokens(line, tokens);
+  BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
+  BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
+  model::GolfTransformer transformer(golf, *table, threads);
+  if (options.job == InferJob::kPerplexity)
+    return measure(line, options, tokens, vocabulary, transformer);
+  if (tokens.empty()) return Error{ErrorCode::kUsage, "an empty prompt has no logits"};
+  return write_logits(line, options, tokens, transformer);
+}
+
+}  // namespace bankai::cli

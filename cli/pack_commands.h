@@ -1,0 +1,43 @@
+// The subcommands of bankai-pack. Each takes the parsed command line and the files after its name,
+// of which there are as many as the table in bankai_pack.cpp says; results go to standard output.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "cli/command_line.h"
+#include "cli/progress.h"
+#include "core/atomic_file.h"
+#include "core/result.h"
+#include "packer/pack_file.h"
+#include "packer/pack_writer.h"
+
+namespace bankai::cli {
+
+using Files = std::span<const std::string>;
+
+Status pack_pack(const CommandLine& line, Files files);
+Status pack_unpack(const CommandLine& line, Files files);
+Status pack_info(const CommandLine& line, Files files);
+Status pack_verify(const CommandLine& line, Files files);
+Status pack_convert(const CommandLine& line, Files files);
+Status pack_compare(const CommandLine& line, Files files);
+void add_convert_options(CommandLine& line);
+Status pack_plan(const CommandLine& line, Files files);
+Status pack_within_budget(const CommandLine& line, Files files);  // pack --budget-bytes
+void add_plan_options(CommandLine& line);
+
+// What they share.
+
+// The value of --output. Errors: kUsage if it was not given.
+Result<std::string> pack_output(const CommandLine& line);
+Result<int> pack_threads(const CommandLine& line);
+// What "VERB TENSOR" is shown for. `progress` outlives the result.
+packer::PackProgress pack_progress(Progress& progress, const char* verb);
+// How to pack: threads, --min-decode-rate, --patch. Errors: kUsage, and those of reading patches.
+Result<packer::PackOptions> read_pack_options(const CommandLine& line, Progress& progress);
+inline Overwrite pack_overwrite(const CommandLine& line) {
+  return line.force() ? Overwrite::kReplace : Overwrite::kRefuse;
+}
+
+}  // namespace bankai::cli

@@ -1,0 +1,22 @@
+#include "cli/pack_commands.h"
+#include "core/format.h"
+#include "model/parallel.h"
+
+namespace bankai::cli {
+
+Result<std::string> pack_output(const CommandLine& line) {
+  if (!line.has("output")) return make_error(ErrorCode::kUsage, "-o FILE is missing (see --help)");
+  return line.get<std::string>("output");
+}
+
+Result<int> pack_threads(const CommandLine& line) {
+  return line.threads(model::available_threads());
+}
+
+packer::PackProgress pack_progress(Progress& progress, const char* verb) {
+  return [&progress, verb](const std::string& tensor, double fraction) {
+    progress.update(std::string(verb) + " " + tensor, fraction);
+  };
+}
+
+}  // namespace bankai::cli

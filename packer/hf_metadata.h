@@ -1,0 +1,12 @@
+// The hyper-parameters of a checkpoint as GGUF's keys.
+#pragma once
+
+#include "model/gguf_writer.h"
+#include "packer/hf_config.h"
+
+namespace bankai::packer {
+
+// general.* and the keys under the architecture's name.
+void add_hyperparameters(model::GgufBuilder& builder, const HfConfig& config);
+
+}  // namespace bankai::packer

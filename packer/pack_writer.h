@@ -1,0 +1,54 @@
+// Writes .bkpack files: tensor by tensor, so that never more than one is in memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/atomic_file.h"
+#include "core/result.h"
+#include "model/gguf_file.h"
+#include "packer/gguf_image.h"
+#include "packer/pack_file.h"
+#include "packer/pack_ledger.h"
+
+namespace bankai::packer {
+
+// A model file to be packed: of its own bytes, or with other tensors in the place of some.
+struct PackSource {
+  GgufOutline outline;
+  std::span<const std::byte> values;  // encoded keys and values
+  std::vector<std::byte> gaps;        // bytes between, one gap after the other; empty: zeros
+  std::uint64_t file_bytes = 0;
+  // The bytes of a tensor, valid until the next call.
+  std::function<Result<std::span<const std::byte>>(std::size_t tensor)> data;
+};
+
+// The file as it is. It must outlive the source. Errors: kUnsupported for a file whose header would
+// not come back as it was.
+Result<PackSource> pack_source(const model::GgufFile& file);
+
+struct NewPatch {
+  std::string name;
+  std::vector<std::byte> bytes;  // a .bkp file
+};
+
+struct PackOptions {
+  int threads = 1;
+  std::uint32_t min_decode_rate = 0;  // elements per microsecond and core
+  std::vector<NewPatch> patches;
+  PackProgress progress;  // may be null
+};
+
+// Writes the pack. The same bytes for any number of threads. Errors: kIo and kUsage of AtomicFile;
+// kUsage for patch names that are used twice or that no pack takes; those of `data`.
+Result<PackLedger> write_pack(const PackSource& source, const PackOptions& options,
+                              const std::string& path, Overwrite overwrite);
+
+// What write_pack would write, to the byte, without keeping it.
+Result<PackLedger> measure_pack(const PackSource& source, const PackOptions& options);
+
+}  // namespace bankai::packer

@@ -1,0 +1,118 @@
+// Plans for byte budgets: which lossy step every tensor takes, so that the packed model fits and
+// loses as little as possible on calibration text. docs/planning.md tells how.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "model/model.h"
+#include "model/transformer.h"
+#include "packer/loss_fit.h"
+#include "packer/lossy_tensor.h"
+#include "packer/nll_meter.h"
+#include "packer/plan_options.h"
+#include "packer/weight_exchange.h"
+
+namespace bankai::packer {
+
+struct PlanSettings {
+  // Text to measure on, at least two tokens; empty: losses are estimated from the weights alone, as
+  // the number of weights whose removal would be as large an error.
+  std::vector<model::TokenId> calibration;
+  std::size_t calibration_tokens = 2048;  // of it are measured on
+  std::size_t context = 512;
+  bool drop_unused_rows = false;  // rows of tokens that the text lacks. REQUIRES: text
+  std::size_t max_measurements = 400;
+  model::ForwardOptions forward;
+};
+
+// The packed bytes of a tensor of the file with other weights.
+using SizeOfTensor =
+    std::function<Result<std::uint64_t>(const model::GgufTensor& tensor, const LossyTensor&)>;
+
+struct Plan {
+  std::vector<LossyStep> steps;  // of each tensor of the file
+  std::uint64_t tensor_bytes = 0;
+  double predicted = 0.0;          // rise of the loss, nats per target if there is text
+  std::optional<double> measured;  // the same, measured; none without text
+  double standard_error = 0.0;     // of `measured`
+
+  bool is_exact() const;
+};
+
+class Planner {
+ public:
+  using Progress = std::function<void(const std::string& stage, double fraction)>;
+
+  // Estimates, sizes and measures every step, then some plans as a whole. The model must outlive
+  // the planner and serves nobody else. Errors: kBadInput if the loss on the text is no number or
+  // weights are not finite; those of `size_of`. Memory beside the model: one tensor twice, one
+  // layer, the residual rows of the text, a backward pass of 1024 tokens.
+  static Result<std::unique_ptr<Planner>> make(model::Model& model,
+                                               const kernels::KernelTable& table,
+                                               PlanSettings settings, const SizeOfTensor& size_of,
+                                               const Progress& progress);
+
+  bool has_text() const { return meter_.has_value(); }
+  std::uint64_t exact_tensor_bytes() const;
+  std::uint64_t smallest_tensor_bytes() const { return curve_->smallest_bytes(); }
+  const std::vector<TensorOptions>& options() const { return options_; }
+  std::size_t num_measurements() const { return num_measurements_; }
+  // Of the exact model. REQUIRES: has_text().
+  double exact_nll() const;
+
+  // The plan of tensors of at most `tensor_bytes`: the exact one where that fits. nullopt if there
+  // is none. Nothing is measured.
+  std::optional<Plan> plan(std::uint64_t tensor_bytes) const;
+  // Sets the measured change of a plan, if there is text.
+  Status measure(Plan& plan);
+  // A tensor of the file after a step of its options.
+  Result<LossyTensor> changed_tensor(std::size_t tensor, const LossyStep& step) const;
+
+ private:
+  // Tensors of one kind that are measured together, each at its own step.
+  struct Group {
+    std::size_t first_stage = 0;
+    std::vector<std::size_t> members;  // indices in options_
+  };
+  struct Schedule {
+    std::vector<Group> groups;  // by first stage
+    std::size_t levels = 0;     // measurements of a group, at most
+  };
+
+  Planner(model::Model& model, PlanSettings settings)
+      : model_(model),
+        settings_(std::move(settings)),
+        exchange_(model, settings_.forward.threads) {}
+
+  Status read_text(const kernels::KernelTable& table);
+  Status list_options(const SizeOfTensor& size_of, const Progress& progress);
+  Result<TensorOptions> options_of(std::size_t tensor, const SizeOfTensor& size_of) const;
+  std::vector<Group> make_groups(std::size_t layers_together) const;
+  std::size_t num_levels(const Group& group, std::size_t levels) const;
+  Schedule make_schedule() const;
+  Status measure_steps(const Progress& progress);
+  Status measure_group(const Group& group, std::size_t levels, const NllMeter::Rows& rows);
+  Status measure_path(const Progress& progress);
+  Result<NllChange> measure_plan(const std::vector<LossyStep>& steps);
+  std::vector<LossyStep> steps_of(const Selection& selection) const;
+
+  model::Model& model_;
+  PlanSettings settings_;
+  WeightExchange exchange_;
+  std::optional<NllMeter> meter_;
+  std::vector<double> exact_nll_;             // of every target
+  std::vector<TensorImportance> importance_;  // by tensor of the file
+  std::vector<TensorOptions> options_;        // by tensor of the file
+  std::optional<BudgetCurve> curve_;
+  LossFit fit_;
+  std::size_t num_measurements_ = 0;
+};
+
+}  // namespace bankai::packer

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""bankai-infer on generated parameter-golf checkpoints against golf_reference.py, and what
+bankai-pack says of them: infer_golf_test.py BANKAI_INFER BANKAI_PACK MAKE_GOLF_CHECKPOINT"""
+import importlib.util
+import json
+import math
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import golf_reference
+
+PROGRAM, PACKER, MAKER = sys.argv[1:4]
+_spec = importlib.util.spec_from_file_location("make_golf_checkpoint", MAKER)
+maker = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(maker)
+
+TEXT = "the hen in the inner tea \u00e9tat, a h\u00e4t and the theater.\n"
+MAX_KL = 1e-8
+
+
+def run(*arguments, program=PROGRAM):
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+
+
+class GolfTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.vocabulary = cls.path("v.model")
+        with open(cls.vocabulary, "wb") as out:
+            out.write(maker.vocabulary_file(290))
+        cls.pieces = maker.vocabulary_pieces(290)
+        cls.text = cls.path("text.txt")
+        with open(cls.text, "w", encoding="utf-8") as out:
+            out.write(TEXT)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.directory.cleanup()
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.directory.name, name)
+
+    def write(self, codes, seed=1, compression=None, scales=maker.FLOAT16):
+        checkpoint = maker.Checkpoint(codes, maker.SHAPES[codes, "small"], seed, scales)
+        path = self.path(f"{codes}-{seed}.ptz")
+        with open(path, "wb") as out:
+            out.write(checkpoint.file(compression))
+        return checkpoint, path
+
+    def ok(self, *arguments):
+        result = run(*arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def fails(self, code, *arguments):
+        result = run(*arguments)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        return result.stderr
+
+    def tokens(self, count=24):
+        path = self.path("any.ptz")
+        if not os.path.exists(path):
+            with open(path, "wb") as out:
+                out.write(maker.Checkpoint("two-bit", maker.SHAPES["two-bit", "small"], 1).file())
+        ids = json.loads(self.ok("-m", path, "--tokenize", "-f", self.text, "--tokenizer",
+                                 self.vocabulary, "--json"))["tokens"]
+        return [1] + ids[:count - 1]
+
+    def shard(self, tokens, name="tokens.bin"):
+        path = self.path(name)
+        with open(path, "wb") as out:
+            out.write(struct.pack("<256i", 20240520, 1, len(tokens), *[0] * 253))
+            out.write(struct.pack(f"<{len(tokens)}H", *tokens))
+        return path
+
+    def check_logits(self, checkpoint, path, reference, *options):
+        rng = random.Random(5)
+        tokens = [rng.randrange(checkpoint.shape.vocabulary) for _ in range(9)]
+        out = self.path("logits.npy")
+        self.ok("-m", path, "-f", self.shard(tokens), "-n", 0, "--logits-out", out, "--force",
+                *options)
+        with open(out, "rb") as file:
+            data = file.read()
+        start = 10 + struct.unpack_from("<H", data, 8)[0]
+        width = checkpoint.shape.vocabulary
+        worst = 0.0
+        for row, expected in enumerate(reference.logits(tokens)):
+            found = struct.unpack_from(f"<{width}f", data, start + 4 * width * row)
+            worst = max(worst, golf_reference.kl(expected, found))
+        self.assertLessEqual(worst, MAX_KL)
+        # An instrument that sees a difference: other logits are far away.
+        self.assertGreater(golf_reference.kl(expected, [0.0] * width), 1e-3)
+
+    def test_every_form_equals_the_reference(self):
+        for codes in maker.PACKERS:
+            for seed in (1, 2):
+                with self.subTest(codes=codes, seed=seed):
+                    checkpoint, path = self.write(codes, seed)
+                    self.check_logits(checkpoint, path, golf_reference.Reference(checkpoint))
+
+    def test_bf16_scales_and_no_outer_compression(self):
+        checkpoint, path = self.write("bitmask", 3, "none", maker.BFLOAT16)
+        self.check_logits(checkpoint, path, golf_reference.Reference(checkpoint))
+
+    def test_rederived_alpha_is_the_reload_bug(self):
+        checkpoint, path = self.write("two-bit", 4)
+        self.check_logits(checkpoint, path, golf_reference.Reference(checkpoint, rederived=True),
+                          "--alpha", "rederived")
+        _, grouped = self.write("base3", 4)
+        self.assertIn("group scales", self.fails(2, "-m", grouped, "-f", self.shard([1, 2]), "-n",
+                                                 0, "--logits-out", self.path("x.npy"), "--alpha",
+                                                 "rederived"))
+
+    def test_rules_can_be_set(self):
+        checkpoint, path = self.write("two-bit", 5)
+        rules = {"rope_base": 200000.0, "eps": 2.0**-7, "leak": 0.5, "cap": ("poly", 10.0),
+                 "yarn": 2.0}
+        self.check_logits(checkpoint, path, golf_reference.Reference(checkpoint, rules=rules),
+                          "--golf", "rope-base=200000", "--golf", "eps=0.0078125", "--golf",
+                          "leak=0.5", "--golf", "soft-cap=poly:10", "--golf", "yarn=2")
+        for wrong in ("nothing=1", "eps", "eps=x", "passes=5", "soft-cap=sin:1"):
+            self.fails(3 if wrong == "passes=5" else 2, "-m", path, "-p", "a", "--perplexity",
+                       "--tokenizer", self.vocabulary, "--golf", wrong)
+
+    def test_sliding_bits_per_byte(self):
+        checkpoint, path = self.write("base3", 6)
+        reference = golf_reference.Reference(checkpoint)
+        tokens = self.tokens()
+        context = 8
+        for stride, limit in ((8, 0), (4, 0), (3, 0), (1, 0), (4, 2)):
+            starts = [s for s in range(0, len(tokens), stride) if s + context < len(tokens)]
+            starts = starts[:limit] if limit else starts
+            bits, size, scored = 0.0, 0, 0
+            for start in starts:
+                rows = reference.logits(tokens[start:start + context])
+                for i in range(context if start == 0 else stride):
+                    row = i if start == 0 else context - stride + i
+                    target = tokens[start + row + 1]
+                    bits -= golf_reference.log_softmax(rows[row])[target] / math.log(2)
+                    size += golf_reference.counted_bytes(self.pieces, target, tokens[start + row])
+                    scored += 1
+            with self.subTest(stride=stride, limit=limit):
+                found = json.loads(self.ok("-m", path, "--perplexity", "-f", self.shard(tokens),
+                                           "--tokenizer", self.vocabulary, "-c", context,
+                                           "--stride", stride, "--chunks", limit, "--json"))
+                self.assertEqual(found["tokens_scored"], scored)
+                self.assertEqual(found["bytes_scored"], size)
+                self.assertAlmostEqual(found["bits_per_byte"], bits / size, places=6)
+
+    def test_text_and_token_file_agree_for_any_threads_and_kernels(self):
+        _, path = self.write("signs", 7)
+        tokens = self.tokens(10**6)
+        common = ("--perplexity", "--tokenizer", self.vocabulary, "-c", 8, "--json")
+        outputs = {self.ok("-m", path, "-f", self.text, *common),
+                   self.ok("-m", path, "-f", self.shard(tokens), *common),
+                   self.ok("-m", path, "-f", self.text, "-t", 2, *common),
+                   self.ok("-m", path, "-f", self.text, "--kernel", "scalar", *common)}
+        self.assertEqual(len(outputs), 1, outputs)
+        found = json.loads(outputs.pop())
+        # The whole text is counted, but for what does not fill a window.
+        self.assertLessEqual(found["bytes_scored"], len(TEXT.encode()))
+
+    def test_compare_counts_every_part(self):
+        for codes in ("two-bit", "bitmask", "signs"):
+            checkpoint, path = self.write(codes, 9)
+            result = run("compare", path, "--json", program=PACKER)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            found = json.loads(result.stdout)
+            self.assertEqual(found["file_bytes"], os.path.getsize(path))
+            self.assertEqual(found["total_bytes"], sum(e["bytes"] for e in found["entries"]))
+            coded = [e for e in found["entries"] if e["kind"] in ("trits", "signs")]
+            self.assertEqual({e["name"] for e in coded}, set(checkpoint.ternary))
+            for entry in coded:
+                stored = checkpoint.ternary[entry["name"]]
+                self.assertEqual(entry["elements"], stored.get("n_trits", stored.get("n")))
+            rest = {e["name"] for e in found["entries"] if e["kind"] == "numbers"}
+            self.assertEqual(rest, set(checkpoint.other))
+            text = run("compare", path, program=PACKER).stdout
+            self.assertIn(f"published file {found['file_bytes']} bytes", text)
+
+    def test_wrong_use(self):
+        _, path = self.write("two-bit", 8)
+        self.assertIn("--tokenizer", self.fails(2, "-m", path, "--perplexity", "-f", self.text))
+        self.fails(2, "-m", path, "-p", "a", "--tokenizer", self.vocabulary)
+        self.fails(2, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.vocabulary,
+                   "--alpha", "other")
+        self.fails(3, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.text)
+        self.fails(3, "-m", path, "--perplexity", "-f", self.shard([1, 60000], "far.bin"))
+        with open(path, "rb") as file:
+            data = file.read()
+        cut = self.path("cut.ptz")
+        with open(cut, "wb") as out:
+            out.write(data[:-9])
+        self.assertIn("cut.ptz", self.fails(3, "-m", cut, "--perplexity", "-f",
+                                            self.shard([1, 2, 3])))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]])
