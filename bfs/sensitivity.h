@@ -21,7 +21,7 @@ struct SensitivityOptions {
   // 16-bit gradients, or 8-bit ones, which cost half and rank as well (docs/method.md).
   bool fine = false;
   std::size_t table_bytes = std::size_t{1} << 30U;         // of sums over blocks, per rank
-  std::size_t activation_bytes = std::size_t{320} << 20U;  // of the pass forward and back
+  std::size_t activation_bytes = std::size_t{256} << 20U;  // of the pass forward and back
 };
 
 class Sensitivity {

@@ -1,7 +1,6 @@
 // bankai-infer: runs a model, with or without patches: generates, measures perplexity, scores
 // probes.
 #include <memory>
-#include <optional>
 
 #include "cli/command_line.h"
 #include "cli/infer_binary.h"
@@ -9,6 +8,7 @@
 #include "cli/infer_jobs.h"
 #include "cli/infer_options.h"
 #include "cli/interrupt.h"
+#include "cli/model_kind.h"
 
 namespace bankai::cli {
 namespace {
@@ -41,9 +41,10 @@ Status run(int argc, const char* const* argv) {
   BANKAI_ASSIGN_OR_RETURN(const bool proceed, line.parse(argc, argv));
   if (!proceed) return {};
   BANKAI_ASSIGN_OR_RETURN(InferOptions options, read_infer_options(line));
-  if (is_golf_model(options.model)) return infer_golf(line, options);
-  if (const std::optional<BinaryKind> kind = binary_kind(options.model))
-    return infer_binary(line, options, *kind);
+  BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(options.model));
+  if (kind == ModelKind::kGolf) return infer_golf(line, options);
+  if (kind == ModelKind::kBit1 || kind == ModelKind::kBinaryResidual)
+    return infer_binary(line, options, kind);
   if (options.job == InferJob::kTokenize) return infer_tokenize(line, options);
   BANKAI_ASSIGN_OR_RETURN(const std::unique_ptr<InferSession> session,
                           open_session(line, std::move(options)));

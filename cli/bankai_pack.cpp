@@ -14,6 +14,7 @@ namespace {
 struct Command {
   const char* name;
   const char* arguments;
+  const char* options;  // that it takes
   std::size_t min_files;
   std::size_t max_files;
   Status (*run)(const CommandLine&, Files);
@@ -21,15 +22,20 @@ struct Command {
 
 // One list for the help text and the dispatch.
 constexpr Command kCommands[] = {
-    {"pack", "MODEL.gguf -o FILE.bkpack [--budget-bytes N] [--patch NAME=PATCH]...", 1, 1,
-     pack_pack},
-    {"plan", "MODEL.gguf (--budget-bytes N | --curve COUNT) [--calibration TEXT]", 1, 1, pack_plan},
-    {"unpack", "FILE.bkpack -o MODEL.gguf", 1, 1, pack_unpack},
-    {"info", "FILE.bkpack", 1, 1, pack_info},
-    {"verify", "FILE.bkpack [--against MODEL.gguf]", 1, 1, pack_verify},
-    {"convert", "FOLDER|MODEL.gguf -o MODEL.gguf --to TYPE [--scale tensor|row|group]", 1, 1,
-     pack_convert},
-    {"compare", "CHECKPOINT.ptz", 1, 1, pack_compare},
+    {"pack", "MODEL.gguf -o FILE.bkpack [--budget-bytes N] [--patch NAME=PATCH]...",
+     "output patch min-decode-rate i2s-layout budget-bytes calibration calibration-tokens ctx "
+     "activations max-measurements drop-unused-rows",
+     1, 1, pack_pack},
+    {"plan", "MODEL.gguf (--budget-bytes N | --curve COUNT) [--calibration TEXT]",
+     "patch min-decode-rate i2s-layout budget-bytes curve calibration calibration-tokens ctx "
+     "activations max-measurements drop-unused-rows",
+     1, 1, pack_plan},
+    {"unpack", "FILE.bkpack -o MODEL.gguf", "output", 1, 1, pack_unpack},
+    {"info", "FILE.bkpack", "", 1, 1, pack_info},
+    {"verify", "FILE.bkpack [--against MODEL.gguf]", "against", 1, 1, pack_verify},
+    {"convert", "FOLDER|MODEL.gguf -o MODEL.gguf --to TYPE [--scale tensor|row|group]",
+     "output to scale bits embedding pre i2s-layout", 1, 1, pack_convert},
+    {"compare", "CHECKPOINT.ptz", "", 1, 1, pack_compare},
 };
 
 std::string synopsis() {
@@ -76,6 +82,8 @@ Status run(CommandLine& line, int argc, const char* const* argv) {
   if (files.size() < command->min_files || files.size() > command->max_files)
     return make_error(ErrorCode::kUsage, "expected: bankai-pack %s %s", command->name,
                       command->arguments);
+  BANKAI_RETURN_IF_ERROR(
+      line.accept_only(command->name, std::string("command file ") + command->options));
   return command->run(line, files);
 }
 

@@ -1,9 +1,11 @@
 #include "cli/command_line.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <typeinfo>
 
 #include "core/format.h"
 #include "core/version.h"
@@ -21,6 +23,17 @@ void print_kernels() {
   for (const kernels::KernelTable* table : kernels::all_kernels())
     std::cout << table->name << (kernels::is_supported(*table) ? "" : " (not on this machine)")
               << '\n';
+}
+
+// Whether the library would read "-1" as the largest number: it wraps what is unsigned.
+bool wraps_around(const po::option_description& option, const std::vector<std::string>& values) {
+  const auto* typed =
+      dynamic_cast<const po::typed_value_base*>(option.semantic().get());  // none: a plain switch
+  if (typed == nullptr) return false;
+  const std::type_info& type = typed->value_type();
+  if (type != typeid(std::uint32_t) && type != typeid(std::uint64_t)) return false;
+  return std::any_of(values.begin(), values.end(),
+                     [](const std::string& value) { return value.find('-') == 0; });
 }
 
 }  // namespace
@@ -44,14 +57,23 @@ Result<bool> CommandLine::parse(int argc, const char* const* argv) {
       "force", po::bool_switch(), "replace existing outputs; go on where a check would refuse")(
       "help,h", "print this text, and exit")("version", "print the version, and exit");
   for (const auto& options : groups_) visible_.add(*options);
+  const po::options_description& general = *groups_.back();
   try {
-    po::store(
+    const po::parsed_options parsed =
         po::command_line_parser(argc, argv)
             .options(visible_)
             .positional(positional_)
             .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-            .run(),
-        values_);
+            .run();
+    for (const po::option& option : parsed.options) {
+      const po::option_description& known = visible_.find(option.string_key, false);
+      if (wraps_around(known, option.value))
+        return make_error(ErrorCode::kUsage, "--%s %s: expected a number that is not negative",
+                          option.string_key.c_str(), option.value.front().c_str());
+      if (option.position_key < 0 && general.find_nothrow(option.string_key, false) == nullptr)
+        given_.push_back(option.string_key);
+    }
+    po::store(parsed, values_);
     po::notify(values_);
   } catch (const po::error& problem) {
     return make_error(ErrorCode::kUsage, "%s (see --help)", problem.what());
@@ -66,6 +88,15 @@ Result<bool> CommandLine::parse(int argc, const char* const* argv) {
     return true;
   }
   return false;
+}
+
+Status CommandLine::accept_only(const std::string& command, const std::string& options) const {
+  const std::string padded = " " + options + " ";
+  for (const std::string& name : given_)
+    if (padded.find(" " + name + " ") == std::string::npos)
+      return make_error(ErrorCode::kUsage, "--%s does not go with %s (see --help)", name.c_str(),
+                        command.c_str());
+  return {};
 }
 
 Result<int> CommandLine::threads(int available) const {

@@ -31,6 +31,9 @@ class CommandLine {
 
   const std::string& program() const { return program_; }
   bool has(const std::string& option) const { return values_.count(option) > 0; }
+  // Errors: kUsage for an option that was given, is not one of every program's, and is not among
+  // those that `command` takes: `options`, their long names with spaces between.
+  Status accept_only(const std::string& command, const std::string& options) const;
   // REQUIRES: the option was given or has a default.
   template <typename T>
   const T& get(const std::string& option) const {
@@ -50,6 +53,7 @@ class CommandLine {
   std::string synopsis_;
   boost::program_options::options_description visible_;
   std::vector<std::unique_ptr<boost::program_options::options_description>> groups_;
+  std::vector<std::string> given_;  // long names, without those of every program
   boost::program_options::positional_options_description positional_;
   boost::program_options::variables_map values_;
 };

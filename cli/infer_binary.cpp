@@ -4,11 +4,8 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -70,16 +67,6 @@ Result<std::vector<TokenId>> read_characters(const InferOptions& options,
   if (tokens->empty())
     return Error{ErrorCode::kUsage, "the text is empty, and these models cannot begin without one"};
   return tokens;
-}
-
-Status print_tokens(const CommandLine& line, const std::vector<TokenId>& tokens) {
-  if (line.json()) {
-    print_json_line(nlohmann::ordered_json{{"tokens", tokens}});
-    return {};
-  }
-  for (std::size_t i = 0; i < tokens.size(); ++i) std::cout << (i > 0 ? " " : "") << tokens[i];
-  std::cout << '\n';
-  return {};
 }
 
 Status write_logits(BinarySession& session, std::span<const TokenId> prompt) {
@@ -261,22 +248,7 @@ void add_binary_options(CommandLine& line) {
       "of a unit of the output sum in real logits (default: 1 / sqrt(d_model); not in the file)");
 }
 
-std::optional<BinaryKind> binary_kind(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::array<char, 4> first{};
-  stream.read(first.data(), first.size());
-  const auto size = static_cast<std::size_t>(stream.gcount());
-  if (model::is_bit1(std::as_bytes(std::span(first)).first(size))) return BinaryKind::kStrict;
-  if (std::string_view(first.data(), size) != "GGUF") return std::nullopt;
-  const Result<model::GgufFile> file = model::GgufFile::open(path);
-  if (!file.ok()) return std::nullopt;
-  const Result<std::string> architecture = file->get_string("general.architecture", std::string());
-  if (architecture.ok() && *architecture == model::kBinaryResidualArchitecture)
-    return BinaryKind::kResidual;
-  return std::nullopt;
-}
-
-Status infer_binary(const CommandLine& line, const InferOptions& options, BinaryKind kind) {
+Status infer_binary(const CommandLine& line, const InferOptions& options, ModelKind kind) {
   const bool has_job = options.job == InferJob::kGenerate || options.job == InferJob::kPerplexity ||
                        options.job == InferJob::kTokenize;
   if (!options.patches.empty() || !has_job)
@@ -285,8 +257,8 @@ Status infer_binary(const CommandLine& line, const InferOptions& options, Binary
                  "patches"};
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
-  return kind == BinaryKind::kStrict ? infer_strict(line, options, *table, threads)
-                                     : infer_residual(line, options, *table, threads);
+  return kind == ModelKind::kBit1 ? infer_strict(line, options, *table, threads)
+                                  : infer_residual(line, options, *table, threads);
 }
 
 }  // namespace bankai::cli

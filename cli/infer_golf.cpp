@@ -1,8 +1,5 @@
 #include "cli/infer_golf.h"
 
-#include <algorithm>
-#include <array>
-#include <fstream>
 #include <iostream>
 #include <optional>
 #include <span>
@@ -77,16 +74,6 @@ Result<std::vector<model::TokenId>> read_tokens(const InferOptions& options,
   }
   if (!tokens.ok()) return with_context(std::move(tokens).error(), name);
   return tokens;
-}
-
-Status print_tokens(const CommandLine& line, const std::vector<model::TokenId>& tokens) {
-  if (line.json()) {
-    print_json_line(nlohmann::ordered_json{{"tokens", tokens}});
-    return {};
-  }
-  for (std::size_t i = 0; i < tokens.size(); ++i) std::cout << (i > 0 ? " " : "") << tokens[i];
-  std::cout << '\n';
-  return {};
 }
 
 Status write_logits(const CommandLine& line, const InferOptions& options,
@@ -173,18 +160,11 @@ void add_golf_options(CommandLine& line) {
                                          "most windows to measure (0: all)");
 }
 
-bool is_golf_model(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::array<char, 8> first{};
-  file.read(first.data(), first.size());
-  const auto size = static_cast<std::size_t>(file.gcount());
-  return packer::looks_like_golf(std::as_bytes(std::span(first)).first(size));
-}
-
 Status infer_golf(const CommandLine& line, const InferOptions& options) {
   BANKAI_ASSIGN_OR_RETURN(const model::GolfModel golf, load(line, options.model));
-  if (!options.patches.empty() || options.job == InferJob::kProbes ||
-      (options.job == InferJob::kGenerate && options.logits_out.empty()))
+  const bool has_job = options.job == InferJob::kPerplexity || options.job == InferJob::kTokenize ||
+                       !options.logits_out.empty();
+  if (!options.patches.empty() || !has_job)
     return Error{ErrorCode::kUsage,
                  "parameter-golf models take --perplexity, --tokenize or --logits-out, and no "
                  "patches"};

@@ -2,8 +2,6 @@
 // SentencePiece vocabulary beside them.
 #pragma once
 
-#include <string>
-
 #include "cli/command_line.h"
 #include "cli/infer_options.h"
 #include "core/result.h"
@@ -12,9 +10,6 @@ namespace bankai::cli {
 
 // Declares --tokenizer, --alpha, --golf and --chunks.
 void add_golf_options(CommandLine& line);
-
-// By the file's first bytes; false for a file that cannot be read.
-bool is_golf_model(const std::string& path);
 
 // Bits per byte, token ids, or the logits of a prompt. Errors: kUsage for a job that these models
 // do not have, and those of the reader.

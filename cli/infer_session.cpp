@@ -1,8 +1,12 @@
 #include "cli/infer_session.h"
 
 #include <cstdio>
+#include <iostream>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
+#include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "core/clock.h"
 #include "core/format.h"
@@ -43,6 +47,16 @@ Result<std::unique_ptr<InferSession>> open_session(const CommandLine& line, Infe
 Result<std::string> read_text(const InferOptions& options) {
   if (options.prompt) return *options.prompt;
   return read_file(*options.file);
+}
+
+Status print_tokens(const CommandLine& line, const std::vector<model::TokenId>& tokens) {
+  if (line.json()) {
+    print_json_line(nlohmann::ordered_json{{"tokens", tokens}});
+    return {};
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) std::cout << (i > 0 ? " " : "") << tokens[i];
+  std::cout << '\n';
+  return {};
 }
 
 }  // namespace bankai::cli

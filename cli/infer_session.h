@@ -38,4 +38,7 @@ Result<std::unique_ptr<InferSession>> open_session(const CommandLine& line, Infe
 // The bytes of -p or -f.
 Result<std::string> read_text(const InferOptions& options);
 
+// The outcome of --tokenize.
+Status print_tokens(const CommandLine& line, const std::vector<model::TokenId>& tokens);
+
 }  // namespace bankai::cli

@@ -1,9 +1,4 @@
-#include <iostream>
-
-#include <nlohmann/json.hpp>
-
 #include "cli/infer_jobs.h"
-#include "cli/json_output.h"
 #include "cli/model_opening.h"
 #include "model/gguf_file.h"
 #include "model/parallel.h"
@@ -17,13 +12,7 @@ Status infer_tokenize(const CommandLine& line, const InferOptions& options) {
   BANKAI_ASSIGN_OR_RETURN(const model::Tokenizer tokenizer, model::Tokenizer::from_gguf(file));
   BANKAI_ASSIGN_OR_RETURN(const std::string text, read_text(options));
   const std::vector<model::TokenId> tokens = tokenizer.encode(text, options.parse_special);
-  if (line.json()) {
-    print_json_line(nlohmann::ordered_json{{"tokens", tokens}});
-    return {};
-  }
-  for (std::size_t i = 0; i < tokens.size(); ++i) std::cout << (i > 0 ? " " : "") << tokens[i];
-  std::cout << '\n';
-  return {};
+  return print_tokens(line, tokens);
 }
 
 }  // namespace bankai::cli

@@ -1,4 +1,4 @@
-// What kind of model file a file is: its first bytes say, not its name.
+// What kind of model file a file is: its content says, not its name.
 #pragma once
 
 #include <string>
@@ -8,8 +8,11 @@
 namespace bankai::cli {
 
 enum class ModelKind {
-  kGguf,  // or nothing known: GGUF's reader then says what is wrong
-  kPack,  // .bkpack
+  kGguf,            // or nothing known: GGUF's reader then says what is wrong
+  kPack,            // .bkpack
+  kBit1,            // strictly binary
+  kBinaryResidual,  // GGUF of the architecture "bankai-binary"
+  kGolf,            // checkpoint of a parameter-golf model
 };
 
 // Errors: kIo.

@@ -12,7 +12,7 @@ namespace bankai::cli {
 
 Result<model::GgufFile> open_model_file(const std::string& path, int threads) {
   BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(path));
-  if (kind == ModelKind::kGguf) return model::GgufFile::open(path);
+  if (kind != ModelKind::kPack) return model::GgufFile::open(path);
   BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, packer::PackFile::open(path));
   return packer::unpack_to_memory(pack, threads);
 }

@@ -29,7 +29,7 @@ void add_plan_options(CommandLine& line);
 
 // What they share.
 
-// The value of --output. Errors: kUsage if it was not given.
+// The value of --output. Errors: kUsage if it was not given, or is standard output.
 Result<std::string> pack_output(const CommandLine& line);
 Result<int> pack_threads(const CommandLine& line);
 // What "VERB TENSOR" is shown for. `progress` outlives the result.

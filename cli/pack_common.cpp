@@ -6,7 +6,9 @@ namespace bankai::cli {
 
 Result<std::string> pack_output(const CommandLine& line) {
   if (!line.has("output")) return make_error(ErrorCode::kUsage, "-o FILE is missing (see --help)");
-  return line.get<std::string>("output");
+  const auto& output = line.get<std::string>("output");
+  if (output == "-") return make_error(ErrorCode::kUsage, "-o -: expected the name of a file");
+  return output;
 }
 
 Result<int> pack_threads(const CommandLine& line) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_output.h"
+#include "cli/model_options.h"
 #include "cli/pack_commands.h"
 #include "cli/progress.h"
 #include "core/format.h"
@@ -68,6 +69,8 @@ Result<packer::ImportOptions> read_options(const CommandLine& line) {
   }
   options.pre_tokenizer = line.get<std::string>("pre");
   BANKAI_ASSIGN_OR_RETURN(options.threads, line.threads(model::available_threads()));
+  BANKAI_ASSIGN_OR_RETURN(const model::LoadOptions load, read_load_options(line, options.threads));
+  options.i2s_layout = load.i2s_layout.value_or(options.i2s_layout);
   return options;
 }
 

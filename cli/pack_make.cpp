@@ -59,6 +59,8 @@ Result<packer::PackOptions> read_pack_options(const CommandLine& line, Progress&
 
 Status pack_pack(const CommandLine& line, Files files) {
   if (line.has("budget-bytes")) return pack_within_budget(line, files);
+  BANKAI_RETURN_IF_ERROR(
+      line.accept_only("pack without --budget-bytes", "command file output patch min-decode-rate"));
   BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line));
   Progress progress(!line.quiet());
   BANKAI_ASSIGN_OR_RETURN(const packer::PackOptions options, read_pack_options(line, progress));
@@ -83,8 +85,15 @@ Status pack_unpack(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
   BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, packer::PackFile::open(files[0]));
   Progress progress(!line.quiet());
-  return packer::unpack_to_file(pack, output, pack_overwrite(line), threads,
-                                pack_progress(progress, "unpacking"));
+  BANKAI_RETURN_IF_ERROR(packer::unpack_to_file(pack, output, pack_overwrite(line), threads,
+                                                pack_progress(progress, "unpacking")));
+  progress.finish();
+  const std::uint64_t bytes = pack.index().file_bytes;
+  if (line.json())
+    print_json_line(nlohmann::ordered_json{{"output", output}, {"model_bytes", bytes}});
+  else
+    std::cout << output << format(": %llu bytes\n", static_cast<unsigned long long>(bytes));
+  return {};
 }
 
 }  // namespace bankai::cli

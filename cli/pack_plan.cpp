@@ -58,9 +58,9 @@ Result<packer::PlanSettings> read_settings(const CommandLine& line, const model:
 }
 
 // A line per budget, from the smallest size to the exact one.
-Status plan_curve(const CommandLine& line, PlanSession& session, Progress& progress) {
+Status plan_curve(const CommandLine& line, PlanSession& session, std::size_t count,
+                  Progress& progress) {
   BANKAI_RETURN_IF_ERROR(prepare_planner(line, session, progress));
-  BANKAI_ASSIGN_OR_RETURN(const std::size_t count, read_count(line, "curve", 2));
   const std::uint64_t least = session.budgets->smallest_bytes();
   const std::uint64_t most = session.exact.total_bytes;
   for (std::size_t i = 0; i < count; ++i) {
@@ -177,12 +177,17 @@ Result<packer::BudgetPlan> plan_for(const CommandLine& line, PlanSession& sessio
 
 Status pack_plan(const CommandLine& line, Files files) {
   std::uint64_t budget = 0;
-  if (!line.has("curve")) {
+  std::size_t curve = 0;
+  if (line.has("curve") && line.has("budget-bytes"))
+    return Error{ErrorCode::kUsage, "only one of --budget-bytes and --curve at a time"};
+  if (line.has("curve")) {
+    BANKAI_ASSIGN_OR_RETURN(curve, read_count(line, "curve", 2));
+  } else {
     BANKAI_ASSIGN_OR_RETURN(budget, read_budget(line));
   }
   Progress progress(!line.quiet());
   BANKAI_ASSIGN_OR_RETURN(PlanSession session, open_plan_session(line, files[0], progress));
-  if (line.has("curve")) return plan_curve(line, session, progress);
+  if (curve > 0) return plan_curve(line, session, curve, progress);
   BANKAI_ASSIGN_OR_RETURN(const packer::BudgetPlan plan, plan_for(line, session, budget, progress));
   progress.finish();
   print_plan(line, session, plan, budget, "");
@@ -195,6 +200,10 @@ Status pack_within_budget(const CommandLine& line, Files files) {
   Progress progress(!line.quiet());
   BANKAI_ASSIGN_OR_RETURN(PlanSession session, open_plan_session(line, files[0], progress));
   BANKAI_ASSIGN_OR_RETURN(const packer::BudgetPlan plan, plan_for(line, session, budget, progress));
+  if (!session.options.patches.empty() && !plan.plan.is_exact() && !line.quiet())
+    progress.remark(line.program() +
+                    ": warning: the plan changes weights; a patch that touches a changed matrix "
+                    "no longer belongs to it, and bankai-infer takes it only with --force");
   const auto exact_source = [&] { return packer::pack_source(session.model->file()); };
   BANKAI_ASSIGN_OR_RETURN(
       const packer::PackSource source,

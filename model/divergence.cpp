@@ -86,7 +86,7 @@ PositionDivergence compare_logits(std::span<const float> reference, std::span<co
   for (std::size_t i = 0; i < reference.size(); ++i) {
     const double log_p = static_cast<double>(reference[i]) - total;
     const double p = kernels::exp_f64(log_p);
-    if (p > 0.0) sum += p * (log_p - (static_cast<double>(other[i]) - other_total));
+    if (p != 0.0) sum += p * (log_p - (static_cast<double>(other[i]) - other_total));
   }
   PositionDivergence result;
   result.divergence = sum < 0.0 ? 0.0 : sum;
@@ -129,7 +129,9 @@ DivergenceResult summarise(std::span<const PositionDivergence> positions,
        {&result.mean, &result.mean_delta_p, &result.same_top, &result.reference_nll, &result.nll})
     *figure /= count;
   result.rms_delta_p = std::sqrt(squares / count);
-  std::sort(sorted.begin(), sorted.end());
+  std::sort(sorted.begin(), sorted.end(), [](double a, double b) {  // what is no number comes last
+    return a < b || (std::isnan(b) && !std::isnan(a));
+  });
   result.median = percentile(sorted, 0.5);
   result.percentile_99 = percentile(sorted, 0.99);
   result.percentile_999 = percentile(sorted, 0.999);

@@ -11,15 +11,18 @@ namespace {
 
 constexpr std::string_view kTwoBitFormat = "bitnet_ternary_2bit_v1";
 // The field's limit is 16 MB; what it expands to stays far below this.
-constexpr std::size_t kMaxContent = std::size_t{1} << 30U;
+constexpr std::size_t kMaxContent = std::size_t{1} << 28U;
 constexpr std::size_t kMaxSide = std::size_t{1} << 24U;
+// Entries may share a storage, as tied tables do; memory stays bounded by so many times the
+// content.
+constexpr std::uint64_t kMostUses = 2;
 
 class DictionaryReader {
  public:
-  explicit DictionaryReader(const TorchArchive& archive)
-      : archive_(archive), tree_(archive.tree()) {}
+  DictionaryReader(const TorchArchive& archive, std::size_t content_bytes)
+      : archive_(archive), tree_(archive.tree()), bytes_left_(kMostUses * content_bytes) {}
 
-  Status read(GolfCheckpoint& checkpoint) const {
+  Status read(GolfCheckpoint& checkpoint) {
     const PickleValue& root = tree_.root();
     if (root.kind != PickleKind::kDict)
       return make_error(ErrorCode::kBadInput, "a %s; expected a dictionary",
@@ -82,10 +85,21 @@ class DictionaryReader {
     return {};
   }
 
-  Status read_codes(const PickleValue& entry, GolfCodedMatrix& matrix) const {
+  // Every use of bytes of the content takes memory.
+  Status use(std::size_t bytes) {
+    if (bytes > bytes_left_)
+      return make_error(ErrorCode::kBadInput,
+                        "entries share bytes: together they need more than %llu times the content",
+                        static_cast<unsigned long long>(kMostUses));
+    bytes_left_ -= bytes;
+    return {};
+  }
+
+  Status read_codes(const PickleValue& entry, GolfCodedMatrix& matrix) {
     const PickleValue* packed = tree_.find(entry, "packed");
     if (packed == nullptr || packed->kind != PickleKind::kBytes)
       return Error{ErrorCode::kBadInput, "no bytes 'packed'"};
+    BANKAI_RETURN_IF_ERROR(use(packed->bytes.size()));
     matrix.packed_bytes = packed->bytes.size();
     BANKAI_ASSIGN_OR_RETURN(matrix.weights, unpack_golf_codes(matrix.codes, packed->bytes,
                                                               matrix.rows * matrix.padded_cols));
@@ -101,13 +115,14 @@ class DictionaryReader {
   }
 
   Status add_numbers(const std::string& name, const PickleValue& value,
-                     GolfCheckpoint& checkpoint) const {
+                     GolfCheckpoint& checkpoint) {
     BANKAI_ASSIGN_OR_RETURN(TorchTensor tensor, archive_.tensor(value));
+    BANKAI_RETURN_IF_ERROR(use(tensor.bytes.size()));
     checkpoint.numbers.push_back({name, std::move(tensor)});
     return {};
   }
 
-  Status read_matrix_scale_family(const PickleValue& root, GolfCheckpoint& checkpoint) const {
+  Status read_matrix_scale_family(const PickleValue& root, GolfCheckpoint& checkpoint) {
     const PickleValue* ternary = tree_.find(root, "ternary");
     const PickleValue* other = tree_.find(root, "other");
     if (ternary == nullptr || other == nullptr)
@@ -122,7 +137,7 @@ class DictionaryReader {
   }
 
   Status read_two_bit_entry(const std::string& name, const PickleValue& entry,
-                            GolfCheckpoint& checkpoint) const {
+                            GolfCheckpoint& checkpoint) {
     GolfCodedMatrix matrix;
     matrix.name = name;
     BANKAI_RETURN_IF_ERROR(read_shape(entry, matrix));
@@ -137,7 +152,7 @@ class DictionaryReader {
   }
 
   Status read_group_scale_entry(const std::string& name, const PickleValue& entry,
-                                GolfCheckpoint& checkpoint) const {
+                                GolfCheckpoint& checkpoint) {
     const PickleValue* type = tree_.find(entry, "type");
     if (type == nullptr || type->kind != PickleKind::kText)
       return Error{ErrorCode::kBadInput, "no text 'type'"};
@@ -169,10 +184,10 @@ class DictionaryReader {
     return {};
   }
 
-  Status read_groups(const PickleValue& entry, GolfCodedMatrix& matrix) const {
+  Status read_groups(const PickleValue& entry, GolfCodedMatrix& matrix) {
     BANKAI_ASSIGN_OR_RETURN(matrix.padded_cols, count(entry, "padded_cols"));
     BANKAI_ASSIGN_OR_RETURN(matrix.group, count(entry, "group_size"));
-    if (matrix.group == 0 || matrix.padded_cols < matrix.cols ||
+    if (matrix.group == 0 || matrix.group > kMaxSide || matrix.padded_cols < matrix.cols ||
         matrix.padded_cols - matrix.cols >= matrix.group || matrix.padded_cols % matrix.group != 0)
       return make_error(ErrorCode::kBadInput, "%zu columns padded to %zu do not fill groups of %zu",
                         matrix.cols, matrix.padded_cols, matrix.group);
@@ -183,6 +198,7 @@ class DictionaryReader {
     const PickleValue* scale = tree_.find(entry, "scale");
     if (scale == nullptr) return Error{ErrorCode::kBadInput, "no tensor 'scale'"};
     BANKAI_ASSIGN_OR_RETURN(matrix.scales, archive_.tensor(*scale));
+    BANKAI_RETURN_IF_ERROR(use(matrix.scales.bytes.size()));
     const TorchType type = matrix.scales.type;
     if (type != TorchType::kF16 && type != TorchType::kBf16 && type != TorchType::kF32)
       return make_error(ErrorCode::kUnsupported, "scales of type %s", torch_type_name(type));
@@ -195,6 +211,7 @@ class DictionaryReader {
 
   const TorchArchive& archive_;
   const PickleTree& tree_;
+  std::uint64_t bytes_left_;
 };
 
 template <typename Entry>
@@ -223,7 +240,8 @@ Result<GolfCheckpoint> read_golf_checkpoint(std::span<const std::byte> file) {
   GolfCheckpoint checkpoint;
   BANKAI_ASSIGN_OR_RETURN(checkpoint.content, expand_file(file, kMaxContent));
   BANKAI_ASSIGN_OR_RETURN(const TorchArchive archive, TorchArchive::read(checkpoint.content.bytes));
-  BANKAI_RETURN_IF_ERROR(DictionaryReader(archive).read(checkpoint));
+  BANKAI_RETURN_IF_ERROR(
+      DictionaryReader(archive, checkpoint.content.bytes.size()).read(checkpoint));
   return checkpoint;
 }
 

@@ -54,7 +54,8 @@ struct GolfCheckpoint {
 bool looks_like_golf(std::span<const std::byte> bytes);
 
 // `file` outlives the checkpoint. Errors: those of expand_file and TorchArchive, and kBadInput
-// for a dictionary that is not as the families have it; messages name the entry.
+// for a dictionary that is not as the families have it, or whose entries share more of their bytes
+// than tied tensors do; messages name the entry.
 Result<GolfCheckpoint> read_golf_checkpoint(std::span<const std::byte> file);
 
 }  // namespace bankai::packer

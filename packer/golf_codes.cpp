@@ -1,10 +1,10 @@
 #include "packer/golf_codes.h"
 
-#include <cmath>
 #include <cstring>
 
 #include "core/format.h"
 #include "kernels/half.h"
+#include "model/safetensors_type.h"
 #include "packer/trit_packing.h"
 
 namespace bankai::packer {
@@ -75,7 +75,7 @@ float load_as_float(TorchType type, const std::byte* bytes) {
     case TorchType::kF32: return load<float>(bytes);
     case TorchType::kF16: return kernels::f16_to_float(load<std::uint16_t>(bytes));
     case TorchType::kBf16: return kernels::bf16_to_float(load<std::uint16_t>(bytes));
-    case TorchType::kF8E4M3: return fp8_e4m3_to_float(load<std::uint8_t>(bytes));
+    case TorchType::kF8E4M3: return model::f8_e4m3_to_float(load<std::uint8_t>(bytes));
     case TorchType::kI64: return static_cast<float>(load<std::int64_t>(bytes));
     case TorchType::kI32: return static_cast<float>(load<std::int32_t>(bytes));
     case TorchType::kI16: return static_cast<float>(load<std::int16_t>(bytes));
@@ -118,15 +118,6 @@ Result<std::vector<std::byte>> unpack_golf_codes(GolfCodes codes, std::span<cons
     case GolfCodes::kSigns: BANKAI_RETURN_IF_ERROR(unpack_signs(packed, weights)); break;
   }
   return weights;
-}
-
-float fp8_e4m3_to_float(std::uint8_t value) {
-  const int exponent = value >> 3U & 0xfU;
-  const auto mantissa = static_cast<float>(value & 7U);
-  const float sign = (value & 0x80U) != 0 ? -1.0F : 1.0F;
-  if ((value & 0x7fU) == 0x7fU) return std::nanf("");
-  if (exponent == 0) return sign * std::ldexp(mantissa, -9);
-  return sign * std::ldexp(8.0F + mantissa, exponent - 10);
 }
 
 std::vector<float> to_floats(const TorchTensor& tensor) {

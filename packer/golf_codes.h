@@ -1,5 +1,5 @@
-// How parameter-golf files pack the weights of a matrix, and numbers of few bits. Unpacked weights
-// are one byte each: 0xff, 0, 1 for −1, 0, +1. The bit orders: docs/formats/golf.md.
+// How parameter-golf files pack the weights of a matrix, and their tensors as floats. Unpacked
+// weights are one byte each: 0xff, 0, 1 for −1, 0, +1. The bit orders: docs/formats/golf.md.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +25,6 @@ std::string_view golf_codes_name(GolfCodes codes);
 // stands for nothing, or a fill that is not 0.
 Result<std::vector<std::byte>> unpack_golf_codes(GolfCodes codes, std::span<const std::byte> packed,
                                                  std::uint64_t count);
-
-// An e4m3 number of 8 bits (1 sign, 4 exponent with bias 7, 3 mantissa): 0x7f and 0xff are NaN,
-// there are no infinities, the largest is 448.
-float fp8_e4m3_to_float(std::uint8_t value);
 
 // All numbers of a tensor as floats; whole numbers beyond 2^24 and doubles are rounded.
 std::vector<float> to_floats(const TorchTensor& tensor);

@@ -72,11 +72,14 @@ Result<std::vector<double>> NllMeter::measure(const Changes& changes) {
 NllChange compare_nll(std::span<const double> before, std::span<const double> after) {
   BANKAI_CHECK(before.size() == after.size() && !before.empty(), "other targets");
   const auto count = static_cast<double>(before.size());
+  const auto change = [&](std::size_t i) {
+    return (std::isfinite(after[i]) ? after[i] : kUselessNll) - before[i];
+  };
   double sum = 0.0, squares = 0.0;
-  for (std::size_t i = 0; i < before.size(); ++i) sum += after[i] - before[i];
+  for (std::size_t i = 0; i < before.size(); ++i) sum += change(i);
   const double mean = sum / count;
   for (std::size_t i = 0; i < before.size(); ++i) {
-    const double deviation = after[i] - before[i] - mean;
+    const double deviation = change(i) - mean;
     squares += deviation * deviation;
   }
   return {mean, before.size() > 1 ? std::sqrt(squares / (count - 1.0) / count) : 0.0};

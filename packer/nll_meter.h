@@ -66,7 +66,9 @@ struct NllChange {
   double mean = 0.0;            // after − before, nats per target
   double standard_error = 0.0;  // of the mean, as a sample of such targets
 };
-// REQUIRES: equal sizes, at least one.
+// What a target costs whose probability is no number: a changed model may overflow.
+inline constexpr double kUselessNll = 1e6;
+// REQUIRES: equal sizes, at least one; `before` is finite.
 NllChange compare_nll(std::span<const double> before, std::span<const double> after);
 
 }  // namespace bankai::packer

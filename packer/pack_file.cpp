@@ -17,6 +17,8 @@ namespace {
 // Text compresses to a few hundredths at best; more is an attack on memory.
 constexpr std::uint64_t kMaxBlobExpansion = 4096;
 constexpr std::uint64_t kSmallBlob = std::uint64_t{1} << 20U;
+// A model of one repeated number expands about 30,000 times.
+constexpr std::uint64_t kMaxModelExpansion = 65536;
 
 unsigned long long printable(std::uint64_t value) { return value; }
 
@@ -93,6 +95,9 @@ Status PackFile::check_outline() const {
     return make_error(
         ErrorCode::kBadInput, "a model file of %llu bytes, expected %llu to %llu by its tensors",
         printable(index_.file_bytes), printable(layout_->end()), printable(layout_->padded_end()));
+  if (index_.file_bytes / kMaxModelExpansion > bytes_.size())
+    return make_error(ErrorCode::kBadInput, "a pack of %zu bytes cannot expand to %llu",
+                      bytes_.size(), printable(index_.file_bytes));
   std::uint64_t gap_bytes = 0;
   for (const GgufLayout::Gap& gap : layout_->gaps(index_.file_bytes)) gap_bytes += gap.bytes;
   if (index_.gaps.plain_bytes != 0 && index_.gaps.plain_bytes != gap_bytes)

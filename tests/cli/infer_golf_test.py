@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 import golf_reference
 
@@ -186,10 +187,34 @@ class GolfTest(unittest.TestCase):
             text = run("compare", path, program=PACKER).stdout
             self.assertIn(f"published file {found['file_bytes']} bytes", text)
 
+    def test_groups_beyond_every_matrix_are_refused(self):
+        # 2^24 rows of 2^40 columns are 0 modulo 2^64: no codes and no scales, but a matrix.
+        def text(content):
+            return b"X" + struct.pack("<I", len(content)) + content.encode()
+
+        def number(value):
+            return b"\x8a\x08" + struct.pack("<q", value)
+
+        storage = b"((" + text("storage") + b"ctorch\nHalfStorage\n" + text("0") + text("cpu")
+        scale = (b"ctorch._utils\n_rebuild_tensor_v2\n" + storage + number(0) + b"tQ" + number(0)
+                 + number(0) + b"\x85" + number(1) + b"\x85\x89ccollections\nOrderedDict\n)RtR")
+        entry = (text("type") + text("binary") + text("shape") + number(2**24) + number(1) + b"\x86"
+                 + text("padded_cols") + number(2**40) + text("group_size") + number(2**40)
+                 + text("scale") + scale + text("packed") + b"C\x00")
+        path = self.path("huge.pt")
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("m/data.pkl",
+                             b"\x80\x02}(" + text("tok_emb.weight") + b"}(" + entry + b"uu.")
+            archive.writestr("m/data/0", b"")
+        result = run("-m", path, "--tokenize", "-p", "x")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("do not fill groups", result.stderr)
+
     def test_wrong_use(self):
         _, path = self.write("two-bit", 8)
         self.assertIn("--tokenizer", self.fails(2, "-m", path, "--perplexity", "-f", self.text))
         self.fails(2, "-m", path, "-p", "a", "--tokenizer", self.vocabulary)
+        self.fails(2, "-m", path, "--kl-divergence", "-p", "a", "--tokenizer", self.vocabulary)
         self.fails(2, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.vocabulary,
                    "--alpha", "other")
         self.fails(3, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.text)

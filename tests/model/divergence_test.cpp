@@ -305,5 +305,22 @@ TEST(SummariseDivergence, IsTheDefinition) {
   EXPECT_DOUBLE_EQ(result.nll, 2.0);
 }
 
+// A model that overflows is not one without divergence.
+TEST(SummariseDivergence, WhatIsNoNumberStaysVisible) {
+  const float nan = std::nanf("");
+  const std::vector<float> broken = {nan, nan, nan};
+  const std::vector<float> whole = {0.0F, 1.0F, 2.0F};
+  EXPECT_TRUE(std::isnan(compare_logits(broken, whole, 1).divergence));
+  EXPECT_TRUE(std::isnan(compare_logits(whole, broken, 1).divergence));
+  std::vector<PositionDivergence> positions;
+  for (int i = 0; i < 1000; ++i)
+    positions.push_back({i % 100 == 0 ? std::nan("") : 1000.0 - i, 1.0, 2.0, true});
+  const std::vector<std::size_t> ends = {1000};
+  const DivergenceResult result = summarise(positions, ends);
+  EXPECT_TRUE(std::isnan(result.mean));
+  EXPECT_TRUE(std::isnan(result.largest));
+  EXPECT_NEAR(result.median, 505.0, 1.0);
+}
+
 }  // namespace
 }  // namespace bankai::model

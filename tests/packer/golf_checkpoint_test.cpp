@@ -114,6 +114,58 @@ TEST(PickleReader, EveryChangedByteAndPrefixOfACheckpointsPickleIsHarmless) {
   }
 }
 
+// Pickles by hand.
+std::string text(const std::string& content) {
+  return std::string("X") + static_cast<char>(content.size()) + std::string(3, '\0') + content;
+}
+std::string number(std::uint64_t value) {
+  std::string bytes = "\x8a\x08";
+  for (unsigned i = 0; i < 8; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xffU);
+  return bytes;
+}
+std::string bytes_value(std::size_t count) {
+  return std::string("C") + static_cast<char>(count) + std::string(count, '\0');
+}
+std::string pickle_of(const std::string& value) { return "\x80\x02" + value + "."; }
+
+std::span<const std::byte> bytes_of(const std::string& pickle) {
+  return std::as_bytes(std::span(pickle));
+}
+
+// A hundred names for one matrix would take a hundred times its memory.
+TEST(GolfCheckpoint, EntriesThatShareTheirBytesAreRefused) {
+  const std::string entry = "}(" + text("shape") + number(16) + number(16) + "\x86" + text("n") +
+                            number(256) + text("alpha") + "G" + std::string(8, '\0') +
+                            text("packed") + bytes_value(64) + "u";
+  const auto file = [&](int names) {
+    std::string entries = text("a0") + entry + "q" + '\1';
+    for (int i = 1; i < names; ++i) entries += text("a" + std::to_string(i)) + "h" + '\1';
+    return pickle_of("}(" + text("__format__") + text("bitnet_ternary_2bit_v1") + text("ternary") +
+                     "}(" + entries + "u" + text("other") + "}" + "u");
+  };
+  const std::string few = file(2);
+  const auto read = read_golf_checkpoint(bytes_of(few));
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read->matrices.size(), 2U);
+  const std::string many = file(100);
+  const auto refused = read_golf_checkpoint(bytes_of(many));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("share bytes"), std::string::npos);
+}
+
+// 2^24 rows of 2^40 columns are 0 modulo 2^64: no codes, but a matrix to be filled.
+TEST(GolfCheckpoint, GroupsBeyondEveryMatrixAreRefused) {
+  const std::uint64_t huge = std::uint64_t{1} << 40U;
+  const std::string pickle = pickle_of(
+      "}(" + text("tok_emb.weight") + "}(" + text("type") + text("binary") + text("shape") +
+      number(1U << 24U) + number(1) + "\x86" + text("padded_cols") + number(huge) +
+      text("group_size") + number(huge) + text("packed") + bytes_value(0) + "uu");
+  const auto read = read_golf_checkpoint(bytes_of(pickle));
+  ASSERT_FALSE(read.ok());
+  EXPECT_NE(read.error().message.find("do not fill groups"), std::string::npos)
+      << read.error().message;
+}
+
 TEST(CompressedFile, TooMuchContentIsRefused) {
   const Bytes zlib = golden("two_bit.ptz");
   const Bytes xz = golden("bitmask.ptz");

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <vector>
 
 namespace bankai::packer {
@@ -51,24 +50,6 @@ TEST(GolfCodes, DamageIsRefused) {
     ASSERT_FALSE(read.ok()) << golf_codes_name(c.codes);
     EXPECT_EQ(read.error().code, ErrorCode::kBadInput);
   }
-}
-
-// All 256 codes against the value as the format states it.
-TEST(GolfCodes, EveryFp8NumberIsItsValue) {
-  for (unsigned code = 0; code < 256; ++code) {
-    const float found = fp8_e4m3_to_float(static_cast<std::uint8_t>(code));
-    const unsigned exponent = (code / 8) % 16;
-    const unsigned mantissa = code % 8;
-    if (exponent == 15 && mantissa == 7) {
-      EXPECT_TRUE(std::isnan(found)) << code;
-      continue;
-    }
-    double value = exponent == 0 ? mantissa / 8.0 * std::pow(2.0, -6)
-                                 : (1.0 + mantissa / 8.0) * std::pow(2.0, int(exponent) - 7);
-    if (code >= 128) value = -value;
-    EXPECT_EQ(static_cast<double>(found), value) << code;
-  }
-  EXPECT_EQ(fp8_e4m3_to_float(0x7e), 448.0F);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/dispatch.h"
 #include "packer/importance.h"
@@ -164,6 +165,14 @@ TEST(Importance, IsThatOfEveryMatrixWhateverTheThreads) {
       EXPECT_GT(sum, 0.0);
     }
   }
+}
+
+TEST(CompareNll, takes_what_is_no_number_as_useless) {
+  const double before[] = {1.0, 2.0};
+  const double after[] = {1.5, std::numeric_limits<double>::quiet_NaN()};
+  const NllChange change = compare_nll(before, after);
+  EXPECT_EQ(change.mean, (0.5 + (kUselessNll - 2.0)) / 2.0);
+  EXPECT_TRUE(std::isfinite(change.standard_error));
 }
 
 }  // namespace

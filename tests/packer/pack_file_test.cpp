@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "core/counter_rng.h"
+#include "packer/codec_list.h"
+#include "packer/codec_table.h"
 #include "packer/pack_layout.h"
 #include "tests/packer/pack_trial.h"
 #include "tests/support/gguf_builder.h"
@@ -152,6 +154,30 @@ TEST(PackFile, AnotherVersionAndReservedFieldsAreRefused) {
   pack[8] = std::byte{1};
   pack[13] = std::byte{1};
   EXPECT_EQ(PackFile::parse(pack, "pack").error().code, ErrorCode::kBadInput);
+}
+
+// A well-formed pack of some hundred bytes that asks for 4 GiB.
+TEST(PackFile, AModelFarLargerThanItsPackIsRefused) {
+  PackIndex index;
+  index.outline.tensors.push_back({"a", {std::uint64_t{1} << 30U}});
+  const auto layout = GgufLayout::make(index.outline, 0);
+  ASSERT_TRUE(layout.ok());
+  index.file_bytes = layout->end();
+  const Codec* const codec = find_codec(codec_ids::kZstdFast);
+  index.tensors.push_back({{}, {{codec, 128}}, {}});
+  std::vector<std::byte> pack = encode_pack_header();
+  pack.resize(pack.size() + 128, std::byte{1});
+  const std::vector<std::byte> plain = encode_index(index);
+  PackFooter footer{pack.size(), plain.size(), plain.size(), codec_ids::kBytesRaw,
+                    pack.size() + plain.size() + kPackFooterBytes};
+  footer.checksum = footer_checksum(footer, plain);
+  const std::vector<std::byte> end = encode_pack_footer(footer);
+  pack.insert(pack.end(), plain.begin(), plain.end());
+  pack.insert(pack.end(), end.begin(), end.end());
+  const auto file = PackFile::parse(pack, "pack");
+  ASSERT_FALSE(file.ok());
+  EXPECT_NE(file.error().message.find("cannot expand to 4294967"), std::string::npos)
+      << file.error().message;
 }
 
 }  // namespace
