@@ -111,6 +111,12 @@ class Packing(unittest.TestCase):
         run(PACK, "pack", MODEL, code=2)
         run(PACK, "info", code=2)
         run(PACK, "pack", MODEL, "-o", self.path("x.bkpack"), "--patch", "no file", code=2)
+        # An option of another command is no option; a minus sign does not wrap around.
+        run(PACK, "info", self.pack, "--budget-bytes", 5, code=2)
+        run(PACK, "pack", MODEL, "-o", self.path("x.bkpack"), "--calibration", "text", code=2)
+        run(PACK, "pack", MODEL, "-o", self.path("x.bkpack"), "--min-decode-rate", -1, code=2)
+        run(PACK, "plan", MODEL, "--curve", -1, code=2)
+        run(PACK, "unpack", self.pack, "-o", "-", code=2)
 
     def test_a_second_reader_agrees(self):
         small = self.path("small.gguf")
