@@ -7,14 +7,13 @@
 
 #include "cli/command_line.h"
 #include "cli/progress.h"
+#include "cli/subcommands.h"
 #include "core/atomic_file.h"
 #include "core/result.h"
 #include "packer/pack_file.h"
 #include "packer/pack_writer.h"
 
 namespace bankai::cli {
-
-using Files = std::span<const std::string>;
 
 Status pack_pack(const CommandLine& line, Files files);
 Status pack_unpack(const CommandLine& line, Files files);

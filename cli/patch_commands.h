@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "cli/command_line.h"
+#include "cli/subcommands.h"
 #include "core/atomic_file.h"
 #include "core/result.h"
 #include "patch/patch.h"
 
 namespace bankai::cli {
-
-using Files = std::span<const std::string>;
 
 Status patch_apply(const CommandLine& line, Files files);
 Status patch_revert(const CommandLine& line, Files files);
