@@ -1,12 +1,13 @@
 #include "bfs/acceptance.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <set>
 #include <tuple>
+
+#include "bfs/candidate_sets.h"
 
 namespace bankai::bfs {
 namespace {
@@ -34,18 +35,16 @@ std::vector<std::size_t> prefix_sizes(std::size_t largest) {
 }  // namespace
 
 std::vector<CandidateId> rank_improving(const SearchContext& context, const SearchState& state) {
-  const std::array<double, 3> prices = context.flip_prices(state);
+  const ByFlipKind prices = context.flip_prices(state);
   struct Improving {
     double worth;
     ScoredCandidate candidate;
   };
   std::vector<Improving> improving;
   for (const ScoredCandidate& candidate : state.scored) {
-    const bool takes_back = std::find(state.accepted.begin(), state.accepted.end(), candidate.id) !=
-                            state.accepted.end();
-    const double penalty = context.options().flip_penalty;
-    const double gain =
-        candidate.fitness.fitness - state.fitness.fitness + (takes_back ? penalty : -penalty);
+    const double penalty =
+        context.options().flip_penalty * growth(context.space(), state.accepted, candidate.id);
+    const double gain = candidate.fitness.fitness - state.fitness.fitness - penalty;
     const auto kind = static_cast<std::size_t>(context.space().flip(candidate.id).kind);
     if (gain > 0.0) improving.push_back({gain / prices[kind], candidate});
   }
@@ -87,7 +86,7 @@ Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
 Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
                                 SearchState& state) {
   const auto fits = [&](std::size_t count) {
-    return context.within_budget(toggled(state.accepted, ranked.first(count)));
+    return context.within_budget(toggled(context.space(), state.accepted, ranked.first(count)));
   };
   std::size_t largest = ranked.size();
   if (!fits(largest)) {  // the encoded size grows with the number of flips, so halving finds the
@@ -101,7 +100,7 @@ Result<bool> accept_best_prefix(SearchContext& context, std::span<const Candidat
   }
   std::vector<std::vector<CandidateId>> sets;
   for (const std::size_t size : prefix_sizes(largest))
-    sets.emplace_back(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(size));
+    sets.push_back(toggled(context.space(), state.accepted, ranked.first(size)));
   if (sets.empty()) return false;
   BANKAI_ASSIGN_OR_RETURN(const std::vector<Fitness> fitness, context.score_sets(sets, state));
   const double penalty = context.options().flip_penalty;
@@ -110,7 +109,7 @@ Result<bool> accept_best_prefix(SearchContext& context, std::span<const Candidat
   };
   std::vector<double> values;
   for (std::size_t i = 0; i < sets.size(); ++i)
-    values.push_back(net(fitness[i].fitness, toggled(state.accepted, sets[i]).size()));
+    values.push_back(net(fitness[i].fitness, sets[i].size()));
   std::vector<std::size_t> order(sets.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -119,9 +118,8 @@ Result<bool> accept_best_prefix(SearchContext& context, std::span<const Candidat
       net(state.fitness.fitness, state.accepted.size()) + context.options().min_gain;
   for (const std::size_t i : order) {
     if (!(values[i] > needed)) return false;
-    std::vector<CandidateId> accepted = toggled(state.accepted, sets[i]);
-    if (!context.is_acceptable(accepted, state)) continue;
-    state.accepted = std::move(accepted);
+    if (!context.is_acceptable(sets[i], state)) continue;
+    state.accepted = std::move(sets[i]);
     state.fitness = fitness[i];
     return true;
   }

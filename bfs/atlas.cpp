@@ -47,14 +47,15 @@ bool has_one_bit_network(const model::Model& model, std::uint32_t layer) {
   });
 }
 
-model::RowOverlay flipped_network(const model::Model& model, std::uint32_t layer) {
-  model::RowOverlay overlay;
+std::vector<patch::Flip> flipped_network(const model::Model& model, std::uint32_t layer) {
+  std::vector<patch::Flip> flips;
   for (const Projection projection : kFeedForward) {
     const TensorAddress tensor{layer, projection};
-    const std::size_t rows = model.bit_matrix(tensor)->rows();
-    for (std::size_t row = 0; row < rows; ++row) overlay.flip_row(model, tensor, row);
+    const auto rows = static_cast<std::uint32_t>(model.bit_matrix(tensor)->rows());
+    for (std::uint32_t row = 0; row < rows; ++row)
+      flips.push_back({tensor, row, patch::FlipKind::kRow, 0});
   }
-  return overlay;
+  return flips;
 }
 
 std::optional<LayerImpact> impact_of(const Objective& objective, std::span<const double> base,
@@ -99,11 +100,9 @@ Status evaluate_networks(SearchContext& context, SearchState& state,
     flipped.push_back(i);
     from.push_back(searched_place(context.space(), layers[i].layer));
   }
-  const auto overlay = [&](std::size_t i) {
-    return flipped_network(context.model(), from[i].layer);
-  };
+  const auto flips = [&](std::size_t i) { return flipped_network(context.model(), from[i].layer); };
   BANKAI_ASSIGN_OR_RETURN(const std::vector<double> scores,
-                          context.score_overlays(from, overlay, state));
+                          context.score_patches(from, flips, state));
   const std::size_t num_items = context.objective().items.size();
   for (std::size_t i = 0; i < flipped.size(); ++i)
     layers[flipped[i]].impact = impact_of(context.objective(), context.base_scores(),

@@ -34,14 +34,14 @@ struct AtlasDetail {
 // The candidates of one kind in a tensor or a layer.
 struct AtlasKind {
   patch::FlipKind kind = patch::FlipKind::kRow;
-  std::uint64_t candidates = 0;
+  std::uint64_t candidates = 0;  // that a search may take
   double mean_target_gain = 0.0;
   double mean_control_loss = 0.0;
   std::optional<AtlasDetail> detail;
   // By row of a tensor. Of the row flips:
   std::vector<float> row_target_gain, row_control_loss;
-  // Of the groups or bits in the row, empty without detail: the highest fitness, and how many
-  // improve.
+  // Of the other kinds in the row, empty without detail: the highest fitness (0 if there are none),
+  // and how many improve.
   std::vector<float> row_best;
   std::vector<std::uint32_t> row_improving;
 };

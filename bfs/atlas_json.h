@@ -9,6 +9,9 @@
 
 namespace bankai::bfs {
 
+// Kinds of flips in the file, by patch::FlipKind.
+inline constexpr const char* kAtlasKindNames[] = {"row", "group", "bit", "step_up", "step_down"};
+
 // The file: equal atlases give equal bytes. Reading it gives `atlas` again.
 std::string format_atlas(const Atlas& atlas);
 // The same object on one line, without the values of single rows.

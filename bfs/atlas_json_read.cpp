@@ -147,7 +147,7 @@ AtlasRange read_range(Fields fields, double& mean, bool with_range) {
 
 std::uint64_t candidates_per_row(patch::FlipKind kind, std::uint32_t cols) {
   if (kind == patch::FlipKind::kRow) return 1;
-  return kind == patch::FlipKind::kBit ? cols : cols / kGroupCols;
+  return patch::is_single(kind) ? cols : cols / kGroupCols;
 }
 
 void read_best(Fields fields, const AtlasTensor& tensor, patch::FlipKind kind,
@@ -164,12 +164,15 @@ void read_best(Fields fields, const AtlasTensor& tensor, patch::FlipKind kind,
 }
 
 AtlasKind read_kind(Fields& fields, const AtlasTensor& tensor) {
-  constexpr const char* kNames[] = {"row", "group", "bit"};
   AtlasKind kind;
-  kind.kind = static_cast<patch::FlipKind>(fields.choice("kind", kNames));
+  kind.kind = static_cast<patch::FlipKind>(fields.choice("kind", kAtlasKindNames));
   const std::uint64_t per_row = candidates_per_row(kind.kind, tensor.cols);
   kind.candidates = fields.count("candidates", kMostCount);
-  if (kind.candidates != tensor.rows * per_row)
+  // A search may not take all of the steps.
+  const bool fits = patch::is_step(kind.kind)
+                        ? kind.candidates > 0 && kind.candidates <= tensor.rows * per_row
+                        : kind.candidates == tensor.rows * per_row;
+  if (!fits)
     fields.fail(format("\"candidates\" is %llu, but the tensor has %llu",
                        static_cast<unsigned long long>(kind.candidates),
                        static_cast<unsigned long long>(tensor.rows * per_row)));

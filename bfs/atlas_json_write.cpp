@@ -9,8 +9,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kKindNames[] = {"row", "group", "bit"};
-
 // Numbers in the fewest digits that read back as the same value.
 template <typename T>
 std::string list_text(const std::vector<T>& values) {
@@ -54,7 +52,7 @@ Json best_json(const AtlasDetail& detail, bool with_tensor) {
   if (with_tensor) json["tensor"] = short_name(detail.best.tensor.projection);
   json["row"] = detail.best.row;
   if (detail.best.kind == patch::FlipKind::kGroup) json["group"] = detail.best.index;
-  if (detail.best.kind == patch::FlipKind::kBit) json["column"] = detail.best.index;
+  if (patch::is_single(detail.best.kind)) json["column"] = detail.best.index;
   json["target_gain"] = detail.best_target_gain;
   json["control_loss"] = detail.best_control_loss;
   json["fitness"] = detail.fitness.max;
@@ -63,7 +61,7 @@ Json best_json(const AtlasDetail& detail, bool with_tensor) {
 
 Json kind_json(const AtlasKind& kind, double control_penalty, bool of_layer) {
   const AtlasDetail* detail = kind.detail ? &*kind.detail : nullptr;
-  Json json = {{"kind", kKindNames[static_cast<std::size_t>(kind.kind)]},
+  Json json = {{"kind", kAtlasKindNames[static_cast<std::size_t>(kind.kind)]},
                {"candidates", kind.candidates}};
   if (detail != nullptr) json["improving"] = detail->improving;
   json["target_gain"] =

@@ -11,7 +11,7 @@ namespace {
 std::string kind_shapes(const AtlasTensor& tensor) {
   std::string text = format("%u x %u", tensor.rows, tensor.cols);
   for (const AtlasKind& kind : tensor.kinds) {
-    constexpr const char* kNames[] = {" rows", " groups", " bits"};
+    constexpr const char* kNames[] = {" rows", " groups", " bits", " steps up", " steps down"};
     text += kNames[static_cast<std::size_t>(kind.kind)];
   }
   return text;

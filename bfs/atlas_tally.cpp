@@ -1,12 +1,17 @@
 #include "bfs/atlas_tally.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "bfs/flippable.h"
+#include "bfs/single_weights.h"
 
 namespace bankai::bfs {
+namespace {
+
+constexpr float kNoFitness = std::numeric_limits<float>::lowest();  // of a row, so far
+
+}  // namespace
 
 AtlasTally::AtlasTally(TensorAddress tensor, patch::FlipKind kind, std::uint64_t rows,
                        std::uint64_t per_row, double control_penalty)
@@ -15,38 +20,45 @@ AtlasTally::AtlasTally(TensorAddress tensor, patch::FlipKind kind, std::uint64_t
       count_(rows * per_row),
       control_penalty_(control_penalty) {
   result_.kind = kind;
-  result_.candidates = count_;
   if (kind == patch::FlipKind::kRow) {
     result_.row_target_gain.resize(rows);
     result_.row_control_loss.resize(rows);
   } else {
-    result_.row_best.assign(rows, std::numeric_limits<float>::lowest());
+    result_.row_best.assign(rows, kNoFitness);
     result_.row_improving.resize(rows);
   }
 }
 
-void AtlasTally::add(std::uint64_t first, std::span<const PredictedChange> changes) {
+void AtlasTally::add(std::uint64_t first, std::span<const PredictedChange> changes,
+                     std::span<const std::uint8_t> legal) {
   while (!changes.empty()) {
     const std::uint64_t row = first / per_row_;
     const std::uint64_t in_row = first % per_row_;
     const std::size_t n = std::min<std::uint64_t>(per_row_ - in_row, changes.size());
-    add_to_row(row, in_row, changes.first(n));
+    add_to_row(row, in_row, changes.first(n), legal.empty() ? legal : legal.first(n));
     first += n;
     changes = changes.subspan(n);
+    if (!legal.empty()) legal = legal.subspan(n);
   }
 }
 
 void AtlasTally::add_to_row(std::uint64_t row, std::uint64_t first_in_row,
-                            std::span<const PredictedChange> changes) {
+                            std::span<const PredictedChange> changes,
+                            std::span<const std::uint8_t> legal) {
+  num_added_ += changes.size();
+  std::size_t best = 0;  // the first that counts, to begin with
+  while (!legal.empty() && best < legal.size() && legal[best] == 0) ++best;
+  if (best == changes.size()) return;
   Wide target_gain = 0, abs_target_gain = 0, control_loss = 0;
-  PredictedChange least = changes.front(), most = changes.front();
-  double least_fitness = changes.front().fitness(control_penalty_);
+  PredictedChange least = changes[best], most = changes[best];
+  double least_fitness = changes[best].fitness(control_penalty_);
   double most_fitness = least_fitness;
-  std::size_t best = 0;
-  std::uint64_t improving = 0;
-  for (std::size_t i = 0; i < changes.size(); ++i) {
+  std::uint64_t counted = 0, improving = 0;
+  for (std::size_t i = best; i < changes.size(); ++i) {
+    if (!legal.empty() && legal[i] == 0) continue;
     const PredictedChange& change = changes[i];
     const double fitness = change.fitness(control_penalty_);
+    ++counted;
     target_gain += change.target_gain;
     abs_target_gain += change.target_gain < 0 ? -change.target_gain : change.target_gain;
     control_loss += change.control_loss;
@@ -62,7 +74,7 @@ void AtlasTally::add_to_row(std::uint64_t row, std::uint64_t first_in_row,
     }
   }
   const std::uint64_t place = row * per_row_ + first_in_row + best;
-  const bool is_first = num_added_ == 0;
+  const bool is_first = num_counted_ == 0;
   if (is_first || most_fitness > most_fitness_ ||
       (most_fitness == most_fitness_ && place < best_place_)) {
     most_fitness_ = most_fitness;
@@ -79,7 +91,7 @@ void AtlasTally::add_to_row(std::uint64_t row, std::uint64_t first_in_row,
   most_ = {std::max(most_.target_gain, most.target_gain),
            std::max(most_.control_loss, most.control_loss)};
   least_fitness_ = std::min(least_fitness_, least_fitness);
-  num_added_ += changes.size();
+  num_counted_ += counted;
   target_gain_ += target_gain;
   abs_target_gain_ += abs_target_gain;
   control_loss_ += control_loss;
@@ -96,10 +108,11 @@ void AtlasTally::add_to_row(std::uint64_t row, std::uint64_t first_in_row,
 }
 
 AtlasKind AtlasTally::finish() && {
-  BANKAI_CHECK(num_added_ == count_ && count_ > 0, "a tally without all of its candidates");
+  BANKAI_CHECK(num_added_ == count_ && num_counted_ > 0, "a tally without all of its candidates");
+  result_.candidates = num_counted_;
   const auto value = &PredictedChange::to_double;
   const auto mean = [&](Wide sum) {
-    return static_cast<double>(sum) / static_cast<double>(count_) * value(1);
+    return static_cast<double>(sum) / static_cast<double>(num_counted_) * value(1);
   };
   result_.mean_target_gain = mean(target_gain_);
   result_.mean_control_loss = mean(control_loss_);
@@ -114,21 +127,21 @@ AtlasKind AtlasTally::finish() && {
                  is_row ? 0 : static_cast<std::uint32_t>(best_place_ % per_row_)};
   detail.best_target_gain = value(best_.target_gain);
   detail.best_control_loss = value(best_.control_loss);
+  for (float& best : result_.row_best)
+    if (best == kNoFitness) best = 0.0F;
   return std::move(result_);
 }
 
-AtlasSink::AtlasSink(const CandidateSpace& space, const model::Model& model,
-                     double control_penalty) {
-  constexpr std::array kKinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup,
-                                 patch::FlipKind::kBit};
+AtlasSink::AtlasSink(const CandidateSpace& space, const model::Model& model, double control_penalty)
+    : model_(model) {
   for (std::size_t tensor = 0; tensor < space.tensors().size(); ++tensor) {
     const TensorAddress address = space.tensors()[tensor];
     const patch::TensorShape shape = *flippable_shape(model, address);
     tensors_.push_back({address, shape.rows, shape.cols, {}});
-    for (const patch::FlipKind kind : kKinds) {
+    for (const patch::FlipKind kind : kFlipKinds) {
       const std::uint64_t per_row = space.count_per_row(tensor, kind);
       if (per_row > 0)
-        parts_.push_back({tensor, space.first(tensor, kind),
+        parts_.push_back({tensor, kind, space.first(tensor, kind),
                           AtlasTally(address, kind, shape.rows, per_row, control_penalty)});
     }
   }
@@ -139,11 +152,31 @@ void AtlasSink::take(CandidateId first, std::span<const PredictedChange> changes
       std::upper_bound(parts_.begin(), parts_.end(), first,
                        [](CandidateId id, const Part& part) { return id < part.first; });
   Part& part = *std::prev(next);
-  part.tally.add(first - part.first, changes);
+  first -= part.first;
+  if (patch::is_step(part.kind))
+    part.tally.add(first, changes, legal_ones(part, first, changes.size()));
+  else
+    part.tally.add(first, changes);
+}
+
+std::vector<std::uint8_t> AtlasSink::legal_ones(const Part& part, std::uint64_t first,
+                                                std::size_t count) const {
+  const AtlasTensor& tensor = tensors_[part.tensor];
+  std::vector<std::uint8_t> legal;
+  std::uint64_t row = first / tensor.cols;
+  const auto before = static_cast<std::ptrdiff_t>(first % tensor.cols);
+  for (; legal.size() < count + first % tensor.cols; ++row) {
+    const std::vector<std::uint8_t> of_row =
+        legal_steps(model_, {}, tensor.address, row, part.kind);
+    legal.insert(legal.end(), of_row.begin(), of_row.end());
+  }
+  return {legal.begin() + before, legal.begin() + before + static_cast<std::ptrdiff_t>(count)};
 }
 
 std::vector<AtlasTensor> AtlasSink::tensors() && {
-  for (Part& part : parts_) tensors_[part.tensor].kinds.push_back(std::move(part.tally).finish());
+  for (Part& part : parts_)
+    if (part.tally.num_counted() > 0)
+      tensors_[part.tensor].kinds.push_back(std::move(part.tally).finish());
   return std::move(tensors_);
 }
 

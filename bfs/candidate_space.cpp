@@ -1,7 +1,6 @@
 #include "bfs/candidate_space.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "bfs/flippable.h"
@@ -17,7 +16,7 @@ bool has_kind(Granularity granularity, FlipKind kind, const patch::TensorShape& 
   switch (granularity) {
     case Granularity::kRow: return kind == FlipKind::kRow;
     case Granularity::kGroup: return kind == FlipKind::kGroup;
-    case Granularity::kBit: return kind == FlipKind::kBit;
+    case Granularity::kBit: return patch::is_single(kind);
     case Granularity::kMixed: return kind != FlipKind::kGroup || matrix.groups_per_row() > 1;
   }
   return false;
@@ -48,14 +47,21 @@ std::optional<Granularity> find_granularity(std::string_view name) {
 
 CandidateSpace::CandidateSpace(const model::Model& model, std::span<const TensorAddress> tensors,
                                Granularity granularity)
+    : CandidateSpace(flippable_weights(model), tensors, granularity) {}
+
+CandidateSpace::CandidateSpace(const patch::MatrixLookup& weights,
+                               std::span<const TensorAddress> tensors, Granularity granularity)
     : tensors_(tensors.begin(), tensors.end()), first_{0}, granularity_(granularity) {
   std::sort(tensors_.begin(), tensors_.end());
   for (std::size_t tensor = 0; tensor < tensors_.size(); ++tensor) {
-    const std::optional<patch::TensorShape> matrix = flippable_shape(model, tensors_[tensor]);
-    BANKAI_CHECK(matrix.has_value(), "a searched tensor without weights to flip");
+    const std::optional<patch::WeightView> view = weights(tensors_[tensor]);
+    BANKAI_CHECK(view.has_value(), "a searched tensor without weights to flip");
+    const Result<patch::TensorShape> matrix = patch::shape_of(tensors_[tensor], *view);
+    BANKAI_CHECK(matrix.ok(), "a searched tensor beyond the limits of patches");
+    const bool is_ternary = std::holds_alternative<TritMatrixView>(*view);
     CandidateId next = first_.back();
-    for (const FlipKind kind : {FlipKind::kRow, FlipKind::kGroup, FlipKind::kBit}) {
-      const bool exists = kind != FlipKind::kBit || model.bit_matrix(tensors_[tensor]).has_value();
+    for (const FlipKind kind : kFlipKinds) {
+      const bool exists = !patch::is_single(kind) || patch::is_step(kind) == is_ternary;
       if (!exists || !has_kind(granularity, kind, *matrix)) continue;
       blocks_.push_back({tensor, kind, matrix->rows, flips_per_row(*matrix, kind), next});
       next += blocks_.back().count();
@@ -110,12 +116,19 @@ std::uint64_t CandidateSpace::count_per_row(std::size_t tensor, FlipKind kind) c
 }
 
 CandidateId CandidateSpace::candidate_in_row(std::uint64_t row, double where) const {
-  BANKAI_CHECK(granularity_ != Granularity::kMixed, "rows have candidates of several kinds");
-  for (const Block& block : blocks_) {
-    if (row < block.rows)
-      return block.first + row * block.per_row +
-             static_cast<std::uint64_t>(where * static_cast<double>(block.per_row));
-    row -= block.rows;
+  BANKAI_CHECK(granularity_ != Granularity::kMixed, "rows have candidates of several sizes");
+  for (std::size_t begin = 0, end = 0; begin < blocks_.size(); begin = end) {
+    std::uint64_t per_row = 0;  // of all kinds of the tensor
+    for (; end < blocks_.size() && blocks_[end].tensor == blocks_[begin].tensor; ++end)
+      per_row += blocks_[end].per_row;
+    if (row >= blocks_[begin].rows) {
+      row -= blocks_[begin].rows;
+      continue;
+    }
+    auto index = static_cast<std::uint64_t>(where * static_cast<double>(per_row));
+    std::size_t i = begin;
+    for (; index >= blocks_[i].per_row; ++i) index -= blocks_[i].per_row;
+    return blocks_[i].first + row * blocks_[i].per_row + index;
   }
   BANKAI_CHECK(false, "no such row");
   return 0;

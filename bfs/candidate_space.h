@@ -1,7 +1,10 @@
 // All flips that a search may choose from, as a numbered list: by tensor, and within a tensor first
-// all rows, then all groups, then all bits, each kind in canonical order.
+// all rows, then all groups, then all bits or, of a ternary matrix, all steps up and then all steps
+// down, each kind in canonical order. Steps act modulo 3, so that every weight has both; which of
+// them a search takes is in bfs/single_weights.h.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,12 +15,20 @@
 #include "core/tensor_address.h"
 #include "model/model.h"
 #include "patch/flip.h"
+#include "patch/weight_view.h"
 
 namespace bankai::bfs {
 
-// kMixed: rows, groups and bits together, without the groups of rows that have one group only:
-// those are the rows themselves. Ternary matrices have no bits.
+// kBit: single weights, so steps of ternary ones. kMixed: rows, groups and single weights together,
+// without the groups of rows that have one group only: those are the rows themselves.
 enum class Granularity { kRow, kGroup, kBit, kMixed };
+
+// All kinds of flips, in the order of a tensor's candidates.
+inline constexpr std::array<patch::FlipKind, patch::kNumFlipKinds> kFlipKinds = {
+    patch::FlipKind::kRow, patch::FlipKind::kGroup, patch::FlipKind::kBit, patch::FlipKind::kStepUp,
+    patch::FlipKind::kStepDown};
+// A number for each kind of flip.
+using ByFlipKind = std::array<double, patch::kNumFlipKinds>;
 
 std::string_view granularity_name(Granularity granularity);
 std::optional<Granularity> find_granularity(std::string_view name);
@@ -27,7 +38,9 @@ using CandidateId = std::uint64_t;
 
 class CandidateSpace {
  public:
-  // REQUIRES: every address names a 1-bit or ternary matrix inside a layer of the model.
+  // REQUIRES: every address names a 1-bit or ternary matrix of the model.
+  CandidateSpace(const patch::MatrixLookup& weights, std::span<const TensorAddress> tensors,
+                 Granularity granularity);
   CandidateSpace(const model::Model& model, std::span<const TensorAddress> tensors,
                  Granularity granularity);
 
@@ -47,8 +60,8 @@ class CandidateSpace {
   // Candidates of the kind in one row of the tensor: 0 if the space has none.
   std::uint64_t count_per_row(std::size_t tensor, patch::FlipKind kind) const;
 
-  // The candidate at fraction `where` in [0, 1) of a row, rows counted over all tensors.
-  // REQUIRES: candidates of one kind, so not kMixed.
+  // The candidate at fraction `where` in [0, 1) of those of a row, rows counted over all tensors.
+  // REQUIRES: candidates of one size, so not kMixed.
   CandidateId candidate_in_row(std::uint64_t row, double where) const;
 
  private:

@@ -26,11 +26,12 @@ void ChosenChanges::take(CandidateId first, std::span<const PredictedChange> cha
 }
 
 BestChanges::BestChanges(const CandidateSpace& space, std::size_t count, double control_penalty,
-                         std::span<const double> price)
+                         const ByFlipKind& price, std::function<bool(CandidateId)> is_legal)
     : space_(space),
       count_(count),
       control_penalty_(control_penalty),
-      price_(price.begin(), price.end()) {}
+      price_(price),
+      is_legal_(std::move(is_legal)) {}
 
 void BestChanges::take(CandidateId first, std::span<const PredictedChange> changes) {
   const double price = price_[static_cast<std::size_t>(space_.flip(first).kind)];
@@ -38,6 +39,7 @@ void BestChanges::take(CandidateId first, std::span<const PredictedChange> chang
     const double gain = changes[i].fitness(control_penalty_);
     const bool is_full = heap_.size() == count_;
     if (!(gain > 0.0) || (is_full && gain / price < heap_.front().worth)) continue;
+    if (!is_legal_(first + i)) continue;
     heap_.push_back({first + i, gain, PredictedChange::to_double(changes[i].target_gain),
                      PredictedChange::to_double(changes[i].control_loss), gain / price});
     std::push_heap(heap_.begin(), heap_.end(), Proposal::better);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -60,13 +61,13 @@ class ChosenChanges final : public ChangeSink {
   double control_penalty_;
 };
 
-// Keeps the `count` best candidates that promise an improvement. Each kind of flip has a price, by
-// which its gain is divided.
+// Keeps the `count` best candidates that may be taken and promise an improvement. Each kind of flip
+// has a price, by which its gain is divided.
 class BestChanges final : public ChangeSink {
  public:
-  // price: by patch::FlipKind, above 0.
+  // price: above 0.
   BestChanges(const CandidateSpace& space, std::size_t count, double control_penalty,
-              std::span<const double> price);
+              const ByFlipKind& price, std::function<bool(CandidateId)> is_legal);
   void take(CandidateId first, std::span<const PredictedChange> changes) override;
   // Best first.
   std::vector<Proposal> proposals() &&;
@@ -75,7 +76,8 @@ class BestChanges final : public ChangeSink {
   const CandidateSpace& space_;
   std::size_t count_;
   double control_penalty_;
-  std::vector<double> price_;
+  ByFlipKind price_;
+  std::function<bool(CandidateId)> is_legal_;
   std::vector<Proposal> heap_;  // the worst on top
 };
 

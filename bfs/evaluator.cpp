@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "bfs/overlay.h"
 #include "model/parallel.h"
 
 namespace bankai::bfs {
@@ -61,6 +62,18 @@ std::vector<double> Evaluator::evaluate_overlay(const model::RowOverlay& overlay
 
 std::vector<double> Evaluator::evaluate_overlay(const model::RowOverlay& overlay, HalfLayer from) {
   return run_all(overlay, Pass::kPlain, from);
+}
+
+std::vector<double> Evaluator::evaluate_patch(std::span<const patch::Flip> flips) {
+  return evaluate_overlay(make_overlay(transformer_.model(), flips));
+}
+
+std::vector<double> Evaluator::evaluate_patch(std::span<const patch::Flip> flips, HalfLayer from) {
+  return evaluate_overlay(make_overlay(transformer_.model(), flips), from);
+}
+
+std::vector<double> Evaluator::enter_patch(std::span<const patch::Flip> flips) {
+  return set_state(make_overlay(transformer_.model(), flips));
 }
 
 std::vector<double> Evaluator::set_state(model::RowOverlay overlay) {

@@ -18,6 +18,7 @@
 #include "bfs/block_runner.h"
 #include "bfs/chunk.h"
 #include "bfs/fitness_bound.h"
+#include "bfs/flip_evaluator.h"
 #include "bfs/half_layer.h"
 #include "bfs/objective.h"
 #include "bfs/term_scorer.h"
@@ -27,7 +28,7 @@
 
 namespace bankai::bfs {
 
-class Evaluator {
+class Evaluator final : public FlipEvaluator {
  public:
   // `searched`: the tensors whose flips will be evaluated; activations are cached for their
   // half-layers (embedding floats for each token of the prefix tree). Evaluates the unpatched model
@@ -36,7 +37,7 @@ class Evaluator {
             std::span<const TensorAddress> searched);
 
   // Item scores (items) of the unpatched model.
-  std::span<const double> base_scores() const { return base_scores_; }
+  std::span<const double> base_scores() const override { return base_scores_; }
 
   // Item scores under replaced rows, by a full forward pass.
   std::vector<double> evaluate_overlay(const model::RowOverlay& overlay);
@@ -48,20 +49,15 @@ class Evaluator {
   // The state from which candidates are flipped. Returns its item scores.
   std::vector<double> set_state(model::RowOverlay overlay);
 
-  // Item scores (flips, items), each flip alone on top of the state.
-  std::vector<double> evaluate_flips(std::span<const patch::Flip> flips);
-  // The same over some sequences only, ascending; items with terms elsewhere get meaningless
-  // scores.
+  std::vector<double> evaluate_patch(std::span<const patch::Flip> flips) override;
+  std::vector<double> evaluate_patch(std::span<const patch::Flip> flips, HalfLayer from) override;
+  std::vector<double> enter_patch(std::span<const patch::Flip> flips) override;
+  std::vector<double> evaluate_flips(std::span<const patch::Flip> flips) override;
   std::vector<double> evaluate_flips(std::span<const patch::Flip> flips,
-                                     std::span<const std::uint32_t> sequences);
-
-  struct BoundedScores {
-    std::vector<double> scores;             // (flips, items); without meaning for rejected flips
-    std::vector<std::uint8_t> is_rejected;  // (flips)
-  };
-  // The same for all flips whose fitness exceeds the bound's threshold; the others are rejected, as
-  // early as that is certain.
-  BoundedScores evaluate_flips(std::span<const patch::Flip> flips, const FitnessBound& bound);
+                                     std::span<const std::uint32_t> sequences) override;
+  // Flips are rejected as early as that is certain.
+  BoundedScores evaluate_flips(std::span<const patch::Flip> flips,
+                               const FitnessBound& bound) override;
 
   // Tokens that are computed, each once for all sequences that begin alike up to it.
   std::size_t num_nodes() const { return tree_.num_nodes(); }

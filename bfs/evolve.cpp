@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "bfs/candidate_sets.h"
 #include "bfs/genome.h"
 #include "bfs/strategy.h"
 
@@ -24,6 +25,8 @@ class Nursery {
 
   // False if it comes to nothing new.
   bool add(Genome genome) {
+    genome = toggled(context_.space(), {}, genome);  // without opposite steps of one weight
+    std::sort(genome.begin(), genome.end());
     genome = repair(std::move(genome), pool_,
                     [this](const Genome& ids) { return context_.within_budget(ids); });
     if (genome.empty() || !seen_.insert(genome).second) return false;
@@ -81,15 +84,15 @@ Generation breed(const SearchContext& context, const GenePool& pool, const Searc
   return nursery.finish();
 }
 
-// Exact fitness of each patch, as changes of the accepted one.
+// Exact fitness of each patch.
 Result<std::vector<Individual>> evaluate(SearchContext& context, Generation generation,
                                          SearchState& state) {
   Genome accepted = state.accepted;
   std::sort(accepted.begin(), accepted.end());
-  std::vector<std::vector<CandidateId>> changes;
+  Generation others;
   for (const Genome& genome : generation)
-    if (genome != accepted) changes.push_back(exclusive_or(accepted, genome));
-  BANKAI_ASSIGN_OR_RETURN(const std::vector<Fitness> fitness, context.score_sets(changes, state));
+    if (genome != accepted) others.push_back(genome);
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<Fitness> fitness, context.score_sets(others, state));
   std::vector<Individual> population;
   auto next = fitness.begin();
   for (Genome& genome : generation) {
@@ -105,7 +108,8 @@ class Evolve final : public Strategy {
     SearchState next = state;  // a stop leaves the state as it was
     BANKAI_ASSIGN_OR_RETURN(const std::vector<Proposal> proposals,
                             context.propose(context.options().shortlist, next));
-    const GenePool pool(proposals, state.accepted);
+    const GenePool pool(proposals, state.accepted,
+                        [&](CandidateId id) { return inverse_of(context.space(), id); });
     Generation generation =
         state.population.empty() ? found(context, pool, state.round) : breed(context, pool, state);
     const bool generation_is_empty = generation.empty();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bfs/candidate_sets.h"
 #include "bfs/item_sample.h"
 
 namespace bankai::bfs {
@@ -22,14 +23,21 @@ Result<std::vector<FlipReason>> explain(SearchContext& context, SearchState& sta
   BANKAI_RETURN_IF_ERROR(context.predict(all_items(context.objective()), unpatched, predicted));
   BANKAI_ASSIGN_OR_RETURN(const std::vector<ScoredCandidate> alone, context.score(ids, unpatched));
   BANKAI_RETURN_IF_ERROR(context.enter_state(state));
-  BANKAI_ASSIGN_OR_RETURN(const std::vector<ScoredCandidate> without, context.score(ids, state));
+  std::vector<CandidateId> inverses;
+  for (const CandidateId id : ids) inverses.push_back(inverse_of(context.space(), id));
+  std::sort(inverses.begin(), inverses.end());
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<ScoredCandidate> without,
+                          context.score(inverses, state));
   const auto all_bytes = static_cast<std::ptrdiff_t>(context.patch_bytes(ids));
   std::vector<FlipReason> reasons;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    const std::vector<CandidateId> others = toggled(ids, std::span(ids).subspan(i, 1));
+    const CandidateId inverse = inverse_of(context.space(), ids[i]);
+    const std::vector<CandidateId> others = toggled(context.space(), ids, {&inverse, 1});
+    const auto place = std::lower_bound(inverses.begin(), inverses.end(), inverse);
+    const auto at = static_cast<std::size_t>(place - inverses.begin());
     reasons.push_back({ids[i], predicted.gains()[i],
                        difference(alone[i].fitness, unpatched.fitness),
-                       difference(state.fitness, without[i].fitness),
+                       difference(state.fitness, without[at].fitness),
                        all_bytes - static_cast<std::ptrdiff_t>(context.patch_bytes(others))});
   }
   std::stable_sort(reasons.begin(), reasons.end(), [](const FlipReason& a, const FlipReason& b) {

@@ -1,4 +1,5 @@
 // Why the flips of a patch are in it: what each does alone, and what the patch would be without it.
+// To be without a flip is to have it taken back, which turns the steps of weights that it negates.
 #pragma once
 
 #include <cstddef>

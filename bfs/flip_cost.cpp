@@ -30,7 +30,9 @@ FlipCost::FlipCost(std::span<const patch::TensorShape> shapes) {
     const std::uint64_t groups = std::uint64_t{shape.rows} * shape.groups_per_row();
     places_[static_cast<std::size_t>(patch::FlipKind::kRow)] += shape.rows;
     places_[static_cast<std::size_t>(patch::FlipKind::kGroup)] += groups;
-    places_[static_cast<std::size_t>(patch::FlipKind::kBit)] += groups * kGroupCols;
+    for (const patch::FlipKind kind :
+         {patch::FlipKind::kBit, patch::FlipKind::kStepUp, patch::FlipKind::kStepDown})
+      places_[static_cast<std::size_t>(kind)] += groups * kGroupCols;
   }
 }
 

@@ -30,7 +30,7 @@ class FlipCost {
   }
 
  private:
-  std::array<std::uint64_t, 3> places_{};  // by kind
+  std::array<std::uint64_t, patch::kNumFlipKinds> places_{};  // by kind
 };
 
 }  // namespace bankai::bfs

@@ -33,15 +33,15 @@ void drop(Genome& genome, const GenePool& pool, Draws& draws) {
 
 }  // namespace
 
-GenePool::GenePool(std::span<const Proposal> proposals, std::span<const CandidateId> accepted) {
+GenePool::GenePool(std::span<const Proposal> proposals, std::span<const CandidateId> accepted,
+                   const std::function<CandidateId(CandidateId)>& inverse) {
   for (const CandidateId id : accepted) worth_[id] = std::numeric_limits<double>::infinity();
   for (const Proposal& proposal : proposals) {
-    const auto [entry, is_new] = worth_.try_emplace(proposal.id, proposal.worth);
-    if (is_new) {
+    const CandidateId removed = inverse(proposal.id);
+    if (std::find(accepted.begin(), accepted.end(), removed) != accepted.end())
+      worth_[removed] = -proposal.worth;
+    else if (worth_.try_emplace(proposal.id, proposal.worth).second)
       additions_.push_back(proposal.id);
-    } else {
-      entry->second = -proposal.worth;
-    }
   }
 }
 

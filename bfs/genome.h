@@ -37,8 +37,12 @@ class Draws {
 // What first order says of single candidates.
 class GenePool {
  public:
-  // `proposals`: best first, relative to `accepted`; an accepted candidate is proposed for removal.
-  GenePool(std::span<const Proposal> proposals, std::span<const CandidateId> accepted);
+  // `proposals`: best first, relative to `accepted`. The `inverse` of an accepted candidate
+  // proposes its removal. Other proposals are additions, but for accepted ones: steps that would go
+  // on.
+  GenePool(
+      std::span<const Proposal> proposals, std::span<const CandidateId> accepted,
+      const std::function<CandidateId(CandidateId)>& inverse = [](CandidateId id) { return id; });
 
   // Candidates that are not accepted and promise an improvement, best first.
   std::span<const CandidateId> additions() const { return additions_; }

@@ -6,7 +6,7 @@
 
 namespace bankai::bfs {
 
-GroupEvaluator::GroupEvaluator(model::Transformer& transformer, const Objective& objective,
+GroupEvaluator::GroupEvaluator(SearchModel& model, const Objective& objective,
                                std::span<const TensorAddress> searched,
                                mpi::Communicator& communicator, mpi::RankGroups* groups)
     : objective_(objective), communicator_(communicator), groups_(groups) {
@@ -14,8 +14,7 @@ GroupEvaluator::GroupEvaluator(model::Transformer& transformer, const Objective&
     shards_ = item_shards(objective, static_cast<std::size_t>(groups_->num_shards()));
     shard_ = make_shard(objective, shards_[static_cast<std::size_t>(groups_->shard())]);
   }
-  evaluator_ =
-      std::make_unique<Evaluator>(transformer, groups_ != nullptr ? shard_ : objective, searched);
+  evaluator_ = model.make_evaluator(groups_ != nullptr ? shard_ : objective, searched);
 }
 
 std::vector<double> GroupEvaluator::base_scores() {
@@ -23,12 +22,12 @@ std::vector<double> GroupEvaluator::base_scores() {
   return whole({mine.begin(), mine.end()});
 }
 
-std::vector<double> GroupEvaluator::evaluate_overlay(const model::RowOverlay& overlay) {
-  return whole(evaluator_->evaluate_overlay(overlay));
+std::vector<double> GroupEvaluator::evaluate_patch(std::span<const patch::Flip> flips) {
+  return whole(evaluator_->evaluate_patch(flips));
 }
 
-std::vector<double> GroupEvaluator::set_state(model::RowOverlay overlay) {
-  return whole(evaluator_->set_state(std::move(overlay)));
+std::vector<double> GroupEvaluator::enter_patch(std::span<const patch::Flip> flips) {
+  return whole(evaluator_->enter_patch(flips));
 }
 
 std::vector<double> GroupEvaluator::evaluate_flip(const patch::Flip& flip,

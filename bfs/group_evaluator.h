@@ -12,8 +12,8 @@
 #include <span>
 #include <vector>
 
-#include "bfs/evaluator.h"
 #include "bfs/objective.h"
+#include "bfs/search_model.h"
 #include "core/partition.h"
 #include "mpi/group_scheduling.h"
 
@@ -22,16 +22,16 @@ namespace bankai::bfs {
 class GroupEvaluator {
  public:
   // Collective in the group. `groups`: nullptr where each rank holds all items. `searched`: as of
-  // Evaluator. References must outlive this.
-  GroupEvaluator(model::Transformer& transformer, const Objective& objective,
+  // SearchModel::make_evaluator. References must outlive this.
+  GroupEvaluator(SearchModel& model, const Objective& objective,
                  std::span<const TensorAddress> searched, mpi::Communicator& communicator,
                  mpi::RankGroups* groups);
 
-  // Collective in the group. Item scores (items) of the unpatched model; under replaced rows, by a
-  // full forward pass; and of the state from which candidates are flipped from now on.
+  // Collective in the group. Item scores (items) of the unpatched model; of the model with flips;
+  // and of the state from which candidates are flipped from now on.
   std::vector<double> base_scores();
-  std::vector<double> evaluate_overlay(const model::RowOverlay& overlay);
-  std::vector<double> set_state(model::RowOverlay overlay);
+  std::vector<double> evaluate_patch(std::span<const patch::Flip> flips);
+  std::vector<double> enter_patch(std::span<const patch::Flip> flips);
 
   // Collective in the group. Item scores (items) of the flip alone on top of the state; those of
   // items outside of `items`, ascending, are meaningless.
@@ -39,7 +39,7 @@ class GroupEvaluator {
 
   // The item scores (evaluations, items) of one batch over this rank's part of the data.
   using EvaluatePart =
-      std::function<Result<std::vector<double>>(Evaluator& evaluator, std::size_t batch)>;
+      std::function<Result<std::vector<double>>(FlipEvaluator& evaluator, std::size_t batch)>;
   // What the item scores (evaluations, items) of a batch over all data come to, as any number of R.
   // Must depend on its arguments alone.
   template <typename R>
@@ -59,9 +59,9 @@ class GroupEvaluator {
   const Objective& objective_;
   mpi::Communicator& communicator_;
   mpi::RankGroups* groups_;
-  std::vector<IndexRange> shards_;        // items of each; empty without groups
-  Objective shard_;                       // this rank's
-  std::unique_ptr<Evaluator> evaluator_;  // over this rank's part
+  std::vector<IndexRange> shards_;            // items of each; empty without groups
+  Objective shard_;                           // this rank's
+  std::unique_ptr<FlipEvaluator> evaluator_;  // over this rank's part
 };
 
 template <typename R>

@@ -1,14 +1,28 @@
 #include "bfs/held_out.h"
 
+#include <utility>
+
 #include "bfs/fitness.h"
+#include "bfs/overlay.h"
 
 namespace bankai::bfs {
 
 Result<HeldOut> HeldOut::create(model::Transformer& transformer, mpi::Communicator& communicator,
                                 const std::vector<WeightedData>& data, std::size_t text_context) {
-  HeldOut held_out(transformer, communicator);
-  ObjectiveBuilder builder(transformer.model().tokenizer(), text_context);
+  std::unique_ptr<SearchModel> model = make_search_model(transformer);
+  BANKAI_ASSIGN_OR_RETURN(HeldOut held_out, create(*model, communicator, data, text_context));
+  held_out.own_model_ = std::move(model);
+  return held_out;
+}
+
+Result<HeldOut> HeldOut::create(SearchModel& model, mpi::Communicator& communicator,
+                                const std::vector<WeightedData>& data, std::size_t text_context) {
+  HeldOut held_out(model, communicator);
+  ObjectiveBuilder builder(model.tokenizer(), text_context);
   for (const WeightedData& source : data) {
+    if (model.transformer() == nullptr && !source.data.probes.empty())
+      return make_error(ErrorCode::kUnsupported, "%s: this kind of model answers no probes",
+                        source.data.path.c_str());
     for (const Probe& probe : source.data.probes) {
       BANKAI_RETURN_IF_ERROR(builder.add_probe(probe, Metric::kNll, source.weight, false, {}));
       held_out.probes_.push_back(probe);
@@ -22,7 +36,7 @@ Result<HeldOut> HeldOut::create(model::Transformer& transformer, mpi::Communicat
   if (ranks > 1)
     held_out.groups_ =
         std::make_unique<mpi::RankGroups>(communicator, mpi::GroupLayout(ranks, ranks));
-  held_out.evaluator_ = std::make_unique<GroupEvaluator>(transformer, *held_out.objective_,
+  held_out.evaluator_ = std::make_unique<GroupEvaluator>(model, *held_out.objective_,
                                                          std::span<const TensorAddress>(),
                                                          communicator, held_out.groups_.get());
   held_out.base_score_ =
@@ -30,8 +44,8 @@ Result<HeldOut> HeldOut::create(model::Transformer& transformer, mpi::Communicat
   return held_out;
 }
 
-double HeldOut::gain(const model::RowOverlay& overlay) {
-  return mean_score(*objective_, evaluator_->evaluate_overlay(overlay), false) - base_score_;
+double HeldOut::gain(std::span<const patch::Flip> flips) {
+  return mean_score(*objective_, evaluator_->evaluate_patch(flips), false) - base_score_;
 }
 
 // Whether each probe is answered right; each rank generates the answers to some.
@@ -41,7 +55,7 @@ std::vector<Answer> HeldOut::answers(const model::Replacements& replacements,
                                   static_cast<std::size_t>(communicator_->rank()));
   std::vector<std::byte> correct;
   for (const Answer& answer :
-       generate_answers(*transformer_, replacements,
+       generate_answers(*model_->transformer(), replacements,
                         std::span(probes_).subspan(mine.begin, mine.size()), options))
     correct.push_back(answer.correct ? std::byte{1} : std::byte{0});
   std::vector<Answer> all;
@@ -50,11 +64,13 @@ std::vector<Answer> HeldOut::answers(const model::Replacements& replacements,
   return all;
 }
 
-HeldOutResult HeldOut::compare(const model::RowOverlay& overlay, const AnswerOptions& options) {
+HeldOutResult HeldOut::compare(std::span<const patch::Flip> flips, const AnswerOptions& options) {
   HeldOutResult result;
   result.score_before = base_score_;
-  result.score_after = result.score_before + gain(overlay);
+  result.score_after = result.score_before + gain(flips);
   result.num_probes = probes_.size();
+  if (model_->transformer() == nullptr) return result;
+  const model::RowOverlay overlay = make_overlay(model_->transformer()->model(), flips);
   const std::vector<Answer> before = answers({}, options);
   const std::vector<Answer> after = answers({&overlay, {}}, options);
   result.correct_before = count_correct(before);

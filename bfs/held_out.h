@@ -35,22 +35,26 @@ class HeldOut {
  public:
   // Collective, as are its end, gain() and compare(). Scores use the nll metric whatever the
   // search's metric is. References must outlive this.
+  // Errors: kUnsupported for probes on a model without a transformer, which answers none.
+  static Result<HeldOut> create(SearchModel& model, mpi::Communicator& communicator,
+                                const std::vector<WeightedData>& data, std::size_t text_context);
   static Result<HeldOut> create(model::Transformer& transformer, mpi::Communicator& communicator,
                                 const std::vector<WeightedData>& data, std::size_t text_context);
 
   bool empty() const { return objective_->items.empty(); }
-  // How much the weighted mean score gains with the rows replaced; one full forward pass.
-  double gain(const model::RowOverlay& overlay);
-  // The proof: scores and generated answers, without and with the rows replaced.
-  HeldOutResult compare(const model::RowOverlay& overlay, const AnswerOptions& options);
+  // How much the weighted mean score gains by the flips.
+  double gain(std::span<const patch::Flip> flips);
+  // The proof: scores and generated answers, without and with the flips.
+  HeldOutResult compare(std::span<const patch::Flip> flips, const AnswerOptions& options);
 
  private:
-  HeldOut(model::Transformer& transformer, mpi::Communicator& communicator)
-      : transformer_(&transformer), communicator_(&communicator) {}
+  HeldOut(SearchModel& model, mpi::Communicator& communicator)
+      : model_(&model), communicator_(&communicator) {}
   std::vector<Answer> answers(const model::Replacements& replacements,
                               const AnswerOptions& options);
 
-  model::Transformer* transformer_;
+  std::unique_ptr<SearchModel> own_model_;  // where the caller has a transformer
+  SearchModel* model_;
   mpi::Communicator* communicator_;
   std::vector<Probe> probes_;
   std::unique_ptr<Objective> objective_;  // the evaluator keeps references

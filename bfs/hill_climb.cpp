@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "bfs/candidate_sets.h"
 #include "bfs/item_sample.h"
 #include "bfs/numpy_random.h"
 #include "bfs/overlay.h"
@@ -42,11 +43,14 @@ double mean_magnitude(const kernels::WeightRows& weights, std::size_t row) {
 std::vector<double> cumulative_row_weights(const SearchContext& context) {
   std::vector<double> sums;
   for (const TensorAddress tensor : context.space().tensors()) {
-    const std::optional<BitMatrixView> bits = context.model().bit_matrix(tensor);
-    const kernels::WeightRows& weights = context.model().find_matrix(tensor)->weights;
-    for (std::size_t row = 0; row < weights.rows; ++row)
+    const patch::WeightView view = *context.search_model().weights()(tensor);
+    const auto* bits = std::get_if<BitMatrixView>(&view);
+    const std::size_t rows = std::visit([](const auto& matrix) { return matrix.rows(); }, view);
+    for (std::size_t row = 0; row < rows; ++row)
       sums.push_back((sums.empty() ? 0.0 : sums.back()) +
-                     (bits ? mean_magnitude(*bits, row) : mean_magnitude(weights, row)));
+                     (bits != nullptr
+                          ? mean_magnitude(*bits, row)
+                          : mean_magnitude(context.model().find_matrix(tensor)->weights, row)));
   }
   const double total = sums.back();
   for (double& sum : sums) sum /= total;
@@ -61,12 +65,12 @@ class HillClimb final : public Strategy {
   }
 
   Status run_round(SearchContext& context, SearchState& state) override {
-    const std::optional<CandidateId> candidate = draw_untried(context.space());
+    const std::optional<CandidateId> candidate = draw_untried(context);
     state.draws = draws_;
     state.finished = !candidate.has_value();
     if (!candidate) return {};
-    std::vector<CandidateId> ids = state.accepted;
-    ids.push_back(*candidate);
+    std::vector<CandidateId> ids =
+        toggled(context.space(), state.accepted, std::span(&*candidate, 1));
     if (!context.within_budget(ids)) {
       state.finished =
           context.options().budget_flips > 0 && ids.size() > context.options().budget_flips;
@@ -95,14 +99,15 @@ class HillClimb final : public Strategy {
         std::upper_bound(row_sums_.begin(), row_sums_.end(), random_.next_uniform());
     const auto row =
         static_cast<std::uint64_t>(std::min(position, row_sums_.end() - 1) - row_sums_.begin());
-    if (space.size() == row_sums_.size()) return row;
+    if (space.granularity() == Granularity::kRow) return row;
     return space.candidate_in_row(row, random_.next_uniform());
   }
 
-  std::optional<CandidateId> draw_untried(const CandidateSpace& space) {
+  // One that may not be taken counts as tried.
+  std::optional<CandidateId> draw_untried(const SearchContext& context) {
     for (int i = 0; i < kMaxDraws; ++i) {
-      const CandidateId candidate = draw(space);
-      if (tried_.insert(candidate).second) return candidate;
+      const CandidateId candidate = draw(context.space());
+      if (tried_.insert(candidate).second && context.is_legal(candidate)) return candidate;
     }
     return std::nullopt;
   }

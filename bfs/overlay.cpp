@@ -43,7 +43,9 @@ void apply_flip(const model::Model& model, const patch::Flip& flip, model::RowOv
 
 model::RowOverlay make_overlay(const model::Model& model, std::span<const patch::Flip> flips) {
   model::RowOverlay overlay;
-  for (const patch::Flip& flip : flips) apply_flip(model, flip, overlay);
+  for (const bool steps : {false, true})
+    for (const patch::Flip& flip : flips)
+      if (patch::is_step(flip.kind) == steps) apply_flip(model, flip, overlay);
   return overlay;
 }
 

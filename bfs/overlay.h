@@ -14,7 +14,7 @@ namespace bankai::bfs {
 // model, whose type it fits (patch validation has made sure).
 void apply_flip(const model::Model& model, const patch::Flip& flip, model::RowOverlay& overlay);
 
-// One flip after the other.
+// All flips together, as in one patch: negations act before steps.
 model::RowOverlay make_overlay(const model::Model& model, std::span<const patch::Flip> flips);
 
 // The packed bytes of the flip's row as `state` has it, with the flip applied.

@@ -1,11 +1,12 @@
 #include "bfs/rank_check.h"
 
 #include <algorithm>
-#include <array>
+#include <numeric>
 
 #include "bfs/candidate_sample.h"
 #include "bfs/item_blocks.h"
 #include "bfs/item_sample.h"
+#include "bfs/single_weights.h"
 #include "core/clock.h"
 #include "model/scoring.h"
 
@@ -27,10 +28,21 @@ std::vector<CandidateId> sample_kind(const CandidateSpace& space, patch::FlipKin
   return ids;
 }
 
-std::uint64_t count_kind(const CandidateSpace& space, patch::FlipKind kind) {
+// Of the unpatched model.
+std::uint64_t count_kind(const CandidateSpace& space, const model::Model& model,
+                         patch::FlipKind kind) {
   std::uint64_t count = 0;
-  for (std::size_t tensor = 0; tensor < space.tensors().size(); ++tensor)
-    count += space.count(tensor, kind);
+  for (std::size_t tensor = 0; tensor < space.tensors().size(); ++tensor) {
+    const std::uint64_t all = space.count(tensor, kind);
+    if (all == 0 || !patch::is_step(kind)) {
+      count += all;
+      continue;
+    }
+    for (std::uint64_t row = 0; row < all / space.count_per_row(tensor, kind); ++row) {
+      const auto legal = legal_steps(model, {}, space.tensors()[tensor], row, kind);
+      count += std::accumulate(legal.begin(), legal.end(), std::uint64_t{0});
+    }
+  }
   return count;
 }
 
@@ -58,20 +70,18 @@ void run_forward(model::Transformer& transformer, const Objective& objective) {
 }  // namespace
 
 Result<RankCheck> check_ranking(SearchContext& context, std::uint64_t sample, std::uint64_t seed) {
-  constexpr std::array kKinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup,
-                                 patch::FlipKind::kBit};
   RankCheck check;
   SearchState state;
   std::vector<CandidateId> ids;
-  for (const patch::FlipKind kind : kKinds) {
-    const std::uint64_t count = count_kind(context.space(), kind);
+  BANKAI_RETURN_IF_ERROR(context.enter_state(state));
+  for (const patch::FlipKind kind : kFlipKinds) {
+    const std::uint64_t count = count_kind(context.space(), context.model(), kind);
     if (count == 0) continue;
     check.kinds.push_back({kind, count, {}, 0.0});
-    const std::vector<CandidateId> some = sample_kind(context.space(), kind, sample, seed);
-    ids.insert(ids.end(), some.begin(), some.end());
+    for (const CandidateId id : sample_kind(context.space(), kind, sample, seed))
+      if (context.is_legal(id)) ids.push_back(id);
   }
   std::sort(ids.begin(), ids.end());
-  BANKAI_RETURN_IF_ERROR(context.enter_state(state));
   Stopwatch forward;
   run_forward(context.transformer(), context.objective());
   check.forward_seconds = forward.seconds();

@@ -12,7 +12,7 @@ namespace bankai::bfs {
 struct RankCheck {
   struct Kind {
     patch::FlipKind kind = patch::FlipKind::kRow;
-    std::uint64_t num_candidates = 0;  // in the space
+    std::uint64_t num_candidates = 0;  // that a search may take
     RankAgreement agreement;           // of those that were evaluated exactly
     double exact_seconds = 0.0;
   };
@@ -22,7 +22,7 @@ struct RankCheck {
 };
 
 // Collective. Predicts all candidates of the space on top of the unpatched model and evaluates
-// `sample` of each kind exactly (all if there are fewer).
+// exactly those of `sample` of each kind (of all if there are fewer) that a search may take.
 Result<RankCheck> check_ranking(SearchContext& context, std::uint64_t sample, std::uint64_t seed);
 
 }  // namespace bankai::bfs

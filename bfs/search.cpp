@@ -1,6 +1,6 @@
 #include "bfs/search.h"
 
-#include "bfs/overlay.h"
+#include "bfs/candidate_sets.h"
 #include "bfs/strategy.h"
 
 namespace bankai::bfs {
@@ -8,7 +8,7 @@ namespace {
 
 // Notes how the accepted flips do on held-out data; true when patience has run out.
 bool check_held_out(SearchContext& context, HeldOut& held_out, SearchState& state) {
-  const double gain = held_out.gain(make_overlay(context.model(), context.flips(state.accepted)));
+  const double gain = held_out.gain(context.flips(state.accepted));
   state.held_out_gain = gain;
   if (gain > state.best_held_out) {
     state.best_held_out = gain;
@@ -31,11 +31,12 @@ void note_on_front(SearchContext& context, SearchState& state) {
 // Rivals are found again for a new state (margin), and then it may be worth less than the one
 // before the round. Takes back the later half of what the round flipped until it is worth more.
 Status settle_rivals(SearchContext& context, const SearchState& before, SearchState& state) {
-  std::vector<CandidateId> flipped = toggled(before.accepted, state.accepted);
+  std::vector<CandidateId> flipped =
+      changes_between(context.space(), before.accepted, state.accepted);
   BANKAI_RETURN_IF_ERROR(context.enter_state(state));
   while (!flipped.empty() && !(state.fitness.fitness > before.fitness.fitness)) {
     flipped.resize(flipped.size() / 2);
-    state.accepted = toggled(before.accepted, flipped);
+    state.accepted = toggled(context.space(), before.accepted, flipped);
     BANKAI_RETURN_IF_ERROR(context.enter_state(state));
     state.work += context.full_cost();
   }

@@ -2,7 +2,6 @@
 // computed by all ranks together.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -36,7 +35,11 @@ struct SearchHooks {
 class SearchContext {
  public:
   // Collective, as is the end of the context. References must outlive it. Errors: kBadInput for
-  // probes that the metric cannot use; kUsage if the data do not fit into the memory allowed.
+  // probes that the metric cannot use; kUsage if the data do not fit into the memory allowed;
+  // kUnsupported for a metric that needs a transformer.
+  static Result<std::unique_ptr<SearchContext>> create(SearchModel& model, mpi::Communicator& comm,
+                                                       const SearchOptions& options,
+                                                       const SearchData& data, SearchHooks hooks);
   static Result<std::unique_ptr<SearchContext>> create(model::Transformer& transformer,
                                                        mpi::Communicator& comm,
                                                        const SearchOptions& options,
@@ -44,10 +47,12 @@ class SearchContext {
 
   const SearchOptions& options() const { return options_; }
   const SearchHooks& hooks() const { return hooks_; }
-  const model::Model& model() const { return transformer_.model(); }
+  SearchModel& search_model() const { return model_; }
+  // REQUIRES: a model that a transformer runs.
+  model::Transformer& transformer() const { return *model_.transformer(); }
+  const model::Model& model() const { return transformer().model(); }
   const CandidateSpace& space() const { return space_; }
   const Objective& objective() const { return objective_; }
-  model::Transformer& transformer() { return transformer_; }
   mpi::Communicator& communicator() { return communicator_; }
 
   // Whether scores compare with the model's own wrong answers, which change with the state.
@@ -74,10 +79,14 @@ class SearchContext {
   // of the fitness over `items` (ascending). Errors: kStopped when asked to stop.
   Status predict(std::span<const std::size_t> items, SearchState& state, ChangeSink& sink);
   // Collective. The `count` candidates that promise most by first order on top of the state, best
-  // first. Accepted flips are among the candidates: to flip them again takes them back.
+  // first; without a transformer, the best by exact scores of a sample that is drawn anew each
+  // round (SearchOptions::candidates, 0: all). What takes accepted flips back is among the
+  // candidates (bfs/candidate_sets.h).
   Result<std::vector<Proposal>> propose(std::size_t count, SearchState& state);
-  // What one more flip of a kind (patch::FlipKind) costs: bytes under a byte budget, otherwise 1.
-  std::array<double, 3> flip_prices(const SearchState& state) const;
+  // What one more flip of a kind costs: bytes under a byte budget, otherwise 1.
+  ByFlipKind flip_prices(const SearchState& state) const;
+  // Whether the candidate may be flipped on top of the state entered last (bfs/single_weights.h).
+  bool is_legal(CandidateId id) const;
 
   // Collective. Exact fitness of the state with each candidate flipped, in the order of `ids`,
   // which must ascend. Candidates with a fitness of at most `threshold` are given up as early as
@@ -88,25 +97,25 @@ class SearchContext {
   // How many of `count` candidates to score between two checkpoints: at most about a minute of
   // work. Results do not depend on it.
   std::size_t candidates_per_chunk(std::size_t count) const;
-  // Collective. Exact fitness of the state with each of several sets of candidates flipped; those
-  // that are accepted already are taken back.
+  // Collective. Exact fitness of each of several sets in place of the accepted one. REQUIRES: none
+  // is the accepted one.
   Result<std::vector<Fitness>> score_sets(std::span<const std::vector<CandidateId>> sets,
                                           SearchState& state);
 
-  // Collective. Item scores (overlays, items) under replaced rows instead of the entered state's,
-  // of overlays that differ from it only in rows that enter at `from` or above. Each is made by
-  // `overlay` when its turn comes, so that a rank holds one of them. REQUIRES: those of `from` are
-  // half-layers of the searched tensors. Errors: kStopped when asked to stop.
-  Result<std::vector<double>> score_overlays(
-      std::span<const HalfLayer> from, const std::function<model::RowOverlay(std::size_t)>& overlay,
-      SearchState& state);
+  // Collective. Item scores (patches, items) of the unpatched model with flips instead of the
+  // entered state's, which differ from those only in flips that enter at `from` or above. Each is
+  // made by `patch` when its turn comes, so that a rank holds one of them. REQUIRES: those of
+  // `from` are half-layers of the searched tensors. Errors: kStopped when asked to stop.
+  Result<std::vector<double>> score_patches(
+      std::span<const HalfLayer> from,
+      const std::function<std::vector<patch::Flip>(std::size_t)>& patch, SearchState& state);
 
   // Collective. Item scores (items) of the state with one candidate flipped, evaluated by every
   // rank (or group); those of items outside of `items`, ascending, are meaningless.
   std::vector<double> score_alone(CandidateId id, std::span<const std::size_t> items);
-  // Collective. Item scores (items) under replaced rows, by a full forward pass of every rank (or
-  // group).
-  std::vector<double> score_overlay(const model::RowOverlay& overlay);
+  // Collective. Item scores (items) of the unpatched model with these flips, evaluated by every
+  // rank (or group).
+  std::vector<double> score_patch(std::span<const patch::Flip> flips);
 
   // Collective. Whether a round may go from the entered state to these flips: by --pareto, no
   // target set may lose; by min_effect, the mean gain of the targets must stand out from their
@@ -125,8 +134,8 @@ class SearchContext {
   bool within_budget(std::span<const CandidateId> ids) const;
 
  private:
-  SearchContext(model::Transformer& transformer, mpi::Communicator& comm,
-                const SearchOptions& options, const SearchData& data, SearchHooks hooks);
+  SearchContext(SearchModel& model, mpi::Communicator& comm, const SearchOptions& options,
+                const SearchData& data, SearchHooks hooks);
   Status build_objective(const model::RowOverlay& overlay);
   Status share_data();
   // Those whose half-layers keep activations for exact evaluation.
@@ -135,7 +144,10 @@ class SearchContext {
   // Multiply-adds of a full pass, at least 1: what one candidate costs at most.
   std::uint64_t candidate_work() const;
 
-  model::Transformer& transformer_;
+  Result<std::vector<Proposal>> propose_by_sample(std::size_t count, SearchState& state);
+
+  std::unique_ptr<SearchModel> own_model_;  // where the caller has a transformer
+  SearchModel& model_;
   mpi::Communicator& communicator_;
   SearchOptions options_;
   const SearchData& data_;

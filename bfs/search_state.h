@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "bfs/candidate_space.h"
@@ -24,10 +23,6 @@ struct ScoredCandidate {
   }
 };
 
-// `accepted` with the candidates of `ids` flipped: new ones at the end, those in it taken out.
-std::vector<CandidateId> toggled(std::vector<CandidateId> accepted,
-                                 std::span<const CandidateId> ids);
-
 // A patch of the evolutionary strategy: its candidates, ascending.
 struct Individual {
   std::vector<CandidateId> ids;
@@ -36,7 +31,7 @@ struct Individual {
 
 struct SearchState {
   std::uint64_t round = 0;            // completed rounds (greedy) or draws (hill-climb)
-  std::vector<CandidateId> accepted;  // in the order of acceptance
+  std::vector<CandidateId> accepted;  // a set (bfs/candidate_sets.h), in the order of acceptance
   Fitness fitness;                    // of the accepted flips together
   bool finished = false;
 

@@ -1,7 +1,6 @@
 #include "bfs/sensitivity.h"
 
 #include <algorithm>
-#include <array>
 
 #include "bfs/evaluator.h"
 #include "bfs/sensitivity_visitor.h"
@@ -14,8 +13,6 @@ namespace {
 // block, which needs no sums over blocks.
 constexpr std::size_t kBlockTokens = 4096;
 
-constexpr std::array kKinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup,
-                               patch::FlipKind::kBit};
 constexpr std::uint64_t kEmitTogether = 1U << 16U;
 
 std::uint64_t table_bytes(const CandidateSpace& space, std::size_t tensor) {
@@ -26,7 +23,7 @@ std::uint64_t table_bytes(const CandidateSpace& space, std::size_t tensor) {
 void emit(const CandidateSpace& space, IndexRange tensors, const ChangeTable& table,
           ChangeSink& sink) {
   for (std::size_t tensor = tensors.begin; tensor < tensors.end; ++tensor)
-    for (const patch::FlipKind kind : kKinds) {
+    for (const patch::FlipKind kind : kFlipKinds) {
       const std::uint64_t count = space.count(tensor, kind);
       for (std::uint64_t i = 0; i < count; i += kEmitTogether) {
         const CandidateId first = space.first(tensor, kind) + i;

@@ -107,9 +107,13 @@ SensitivityVisitor::Tensor& SensitivityVisitor::tensor_at(std::size_t index) {
     tensor.rows.emplace(count);
   if (const auto count = space_.count(index, patch::FlipKind::kGroup); count > 0) {
     tensor.groups.emplace(count);
-    tensor.slices.emplace(tensor.panels.emplace(*tensor.matrix, state_).panels());
+    tensor.slices.emplace(tensor.panels.emplace(*tensor.matrix, state_).panels(),
+                          tensor.matrix->scale);
   }
-  if (space_.count(index, patch::FlipKind::kBit) > 0)
+  for (const patch::FlipKind kind : kFlipKinds)
+    if (patch::is_single(kind) && space_.count(index, kind) > 0)
+      tensor.singles.push_back({kind, space_.first(index, kind)});
+  if (!tensor.singles.empty())
     tensor.gradient = &gradients_
                            .try_emplace(space_.tensors()[index].projection,
                                         tensor.matrix->weights.rows, DigitOrder::kRows)
@@ -134,7 +138,7 @@ const kernels::ActivationBlock& SensitivityVisitor::coarse(Input& input) const {
   return block;
 }
 
-// Digits of the slice for the tensor's bits.
+// Digits of the slice for the tensor's single weights.
 void SensitivityVisitor::add_digits(const Source& source, Tensor& tensor) {
   const kernels::KernelTable& table = transformer_.table();
   const int threads = transformer_.options().threads;
@@ -189,8 +193,8 @@ void SensitivityVisitor::emit(const Tensor& tensor) const {
     sink_.take(space_.first(tensor.index, patch::FlipKind::kGroup), changes);
   }
   if (tensor.gradient)
-    score_bits(transformer_, *tensor.matrix, state_, runs_, *tensor.gradient, *tensor.input->digits,
-               space_.first(tensor.index, patch::FlipKind::kBit), sink_);
+    score_single_weights(transformer_, *tensor.matrix, state_, runs_, *tensor.gradient,
+                         *tensor.input->digits, tensor.singles, sink_);
 }
 
 void SensitivityVisitor::finish(model::HalfLayerPlace) {

@@ -1,12 +1,13 @@
 // First-order changes of an objective for every candidate of a half-layer, from its gradients.
 //
 // A flip changes the outputs y of one row by δ: −2y for a row, −2 × the group's share of the sum
-// for a group, −2 · w · x for a bit. The change of an item's score is the sum over its tokens of
+// for a group, −2 · w · x for a bit, (new − old) · x for a step. The change of an item's score is
+// the sum over its tokens of
 //   dL/dh · (h(y + δ) − h(y))     for gate rows and groups, h the hidden unit: exact up to there
 //   dL/dy · δ                     elsewhere; where up feeds h it is linear, so this is the same
 // and for rows of q and k the same with the normed values, of which a negated row negates one.
-// Shares of groups and the products behind bits are computed from 8-bit activations, those also
-// from 8-bit gradients.
+// Shares of groups and the products behind single weights are computed from 8-bit activations,
+// those also from 8-bit gradients.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +17,10 @@
 #include <span>
 #include <vector>
 
-#include "bfs/bit_changes.h"
 #include "bfs/change_sink.h"
 #include "bfs/item_blocks.h"
 #include "bfs/share_changes.h"
+#include "bfs/single_changes.h"
 #include "model/backward.h"
 #include "model/patched_panels.h"
 
@@ -64,7 +65,8 @@ class SensitivityVisitor final : public model::GradientVisitor {
     std::optional<ChangeSums> rows, groups;  // by row; by group, then by row
     std::optional<model::PatchedPanels> panels;
     std::optional<GroupSlices> slices;
-    TokenDigits* gradient = nullptr;  // one of gradients_
+    std::vector<SingleFlips> singles;
+    TokenDigits* gradient = nullptr;  // one of gradients_, for these
     const Input* input = nullptr;
   };
 
@@ -85,8 +87,8 @@ class SensitivityVisitor final : public model::GradientVisitor {
   const ItemBlock& block_;
   ChangeSink& sink_;
   std::vector<ItemTokens> items_;  // of the slice
-  BitRuns runs_;
-  std::map<Projection, TokenDigits> gradients_;  // whose bits are candidates
+  WeightRuns runs_;
+  std::map<Projection, TokenDigits> gradients_;  // whose single weights are candidates
   Input outer_, inner_;  // what the half-layer reads, and what its last product reads
   std::map<std::size_t, Tensor> visited_;  // of the half-layer, by index
   std::vector<float> before_, factors_;    // of the gate

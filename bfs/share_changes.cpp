@@ -83,7 +83,7 @@ void add_row_changes(model::Transformer& transformer, const OutputEffects& effec
   });
 }
 
-GroupSlices::GroupSlices(const kernels::Panels& panels) {
+GroupSlices::GroupSlices(const kernels::Panels& panels, float scale) : scale_(scale) {
   for (std::size_t group = 0; group < panels.cols / kGroupCols; ++group) {
     lines_.emplace_back(kernels::group_lines(panels));
     slices_.push_back(kernels::slice_group(panels, group, lines_.back().data()->bytes));
@@ -111,6 +111,9 @@ void add_group_changes(model::Transformer& transformer, const OutputEffects& eff
             known = {t, std::min(input.tokens(), t + kTokensTogether)};
             kernels::matmul(transformer.table(), panels, of_group, t, known.size(), shares.data(),
                             rows.size());
+            if (groups.scale() != 1.0F)
+              for (std::size_t k = 0; k < known.size() * rows.size(); ++k)
+                shares[k] *= groups.scale();
           }
           of_items.add_token(t, shares.data() + (t - known.begin) * rows.size());
         }

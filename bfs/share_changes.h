@@ -30,16 +30,18 @@ struct OutputEffects {
 void add_row_changes(model::Transformer& transformer, const OutputEffects& effects,
                      const float* values, std::span<const ItemTokens> items, ChangeSums& sums);
 
-// The column groups of a matrix, each as panels of its own.
+// The column groups of a matrix, each as panels of its own, and the scale of all its weights.
 class GroupSlices {
  public:
-  explicit GroupSlices(const kernels::Panels& panels);
+  GroupSlices(const kernels::Panels& panels, float scale);
   std::size_t size() const { return slices_.size(); }
+  float scale() const { return scale_; }
   const kernels::Panels& operator[](std::size_t group) const { return slices_[group]; }
 
  private:
   std::vector<std::vector<kernels::PanelLine>> lines_;
   std::vector<kernels::Panels> slices_;
+  float scale_;
 };
 
 // The same for all groups of all rows; sums are by group, then by row. input: what the matrix is

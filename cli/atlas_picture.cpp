@@ -51,8 +51,7 @@ std::string cell(int x, int y, double heat, const std::string& upper, const std:
 
 // The coarsest kind that every tensor has; nothing if there is none.
 std::optional<patch::FlipKind> shown_kind(const bfs::Atlas& atlas) {
-  for (const patch::FlipKind kind :
-       {patch::FlipKind::kRow, patch::FlipKind::kGroup, patch::FlipKind::kBit}) {
+  for (const patch::FlipKind kind : bfs::kFlipKinds) {
     const bool everywhere = std::all_of(
         atlas.tensors.begin(), atlas.tensors.end(), [&](const bfs::AtlasTensor& tensor) {
           return std::any_of(tensor.kinds.begin(), tensor.kinds.end(),

@@ -1,7 +1,6 @@
 #include "cli/atlas_report.h"
 
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <vector>
 
@@ -37,7 +36,7 @@ std::string impact_text(const std::optional<bfs::LayerImpact>& impact) {
 }
 
 std::string line_text(const Line& line, bool is_first, const std::vector<Line>& lines) {
-  std::string text = format("%5u %-5s %12llu", line.layer->layer, kind_name(line.kind.kind),
+  std::string text = format("%5u %-9s %12llu", line.layer->layer, kind_name(line.kind.kind),
                             static_cast<unsigned long long>(line.kind.candidates));
   if (line.kind.detail) {
     const bfs::AtlasDetail& detail = *line.kind.detail;
@@ -54,16 +53,14 @@ std::string line_text(const Line& line, bool is_first, const std::vector<Line>& 
 }
 
 void print_best(const std::vector<Line>& lines) {
-  constexpr std::array kKinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup,
-                                 patch::FlipKind::kBit};
-  for (const patch::FlipKind kind : kKinds) {
+  for (const patch::FlipKind kind : bfs::kFlipKinds) {
     const bfs::AtlasDetail* best = nullptr;
     for (const Line& line : lines)
       if (line.kind.kind == kind && line.kind.detail &&
           (best == nullptr || line.kind.detail->fitness.max > best->fitness.max))
         best = &*line.kind.detail;
     if (best != nullptr)
-      std::cout << format("best %-5s  %s: fitness %+.3e, targets %+.3e, loss of controls %+.3e\n",
+      std::cout << format("best %-9s  %s: fitness %+.3e, targets %+.3e, loss of controls %+.3e\n",
                           kind_name(kind), to_string(best->best).c_str(), best->fitness.max,
                           best->best_target_gain, best->best_control_loss);
   }
@@ -105,8 +102,8 @@ void print_atlas(const bfs::Atlas& atlas, bool json) {
       lines.push_back({&layer, std::move(kind)});
   std::cout << "model       " << atlas.settings.model_name << "\ndata        "
             << describe_data(atlas) << "\n"
-            << format("%-102s %s\n", "", "whole network flipped")
-            << format("%5s %-5s %12s %10s %11s %11s %*s %9s %9s %9s\n", "layer", "kind",
+            << format("%-106s %s\n", "", "whole network flipped")
+            << format("%5s %-9s %12s %10s %11s %11s %*s %9s %9s %9s\n", "layer", "kind",
                       "candidates", "improving", "best", "mean |gain|",
                       static_cast<int>(kBarLength), "", "|change|", "targets", "controls");
   for (std::size_t i = 0; i < lines.size(); ++i)

@@ -2,6 +2,7 @@
 // probes.
 #include <memory>
 
+#include "cli/binary_options.h"
 #include "cli/command_line.h"
 #include "cli/infer_binary.h"
 #include "cli/infer_golf.h"
@@ -42,6 +43,9 @@ Status run(int argc, const char* const* argv) {
   if (!proceed) return {};
   BANKAI_ASSIGN_OR_RETURN(InferOptions options, read_infer_options(line));
   BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(options.model));
+  if (options.chunks > 0 && options.job == InferJob::kPerplexity && kind != ModelKind::kGolf)
+    return Error{ErrorCode::kUsage,
+                 "--chunks goes with --kl-divergence, or --perplexity of a parameter-golf model"};
   if (kind == ModelKind::kGolf) return infer_golf(line, options);
   if (kind == ModelKind::kBit1 || kind == ModelKind::kBinaryResidual)
     return infer_binary(line, options, kind);

@@ -12,18 +12,18 @@ namespace {
 
 // One list for the help text and the dispatch.
 constexpr Subcommand kCommands[] = {
-    {"pack", "MODEL.gguf -o FILE.bkpack [--budget-bytes N] [--patch NAME=PATCH]...",
-     "output patch min-decode-rate i2s-layout budget-bytes calibration calibration-tokens ctx "
-     "activations max-measurements drop-unused-rows",
+    {"pack", "MODEL -o FILE.bkpack [--budget-bytes N] [--patch NAME=PATCH]...",
+     "output patch min-decode-rate i2s-layout budget-bytes calibration heldout calibration-tokens "
+     "ctx activations max-measurements drop-unused-rows verbose to scale bits embedding pre",
      1, 1, pack_pack},
-    {"plan", "MODEL.gguf (--budget-bytes N | --curve COUNT) [--calibration TEXT]",
-     "patch min-decode-rate i2s-layout budget-bytes curve calibration calibration-tokens ctx "
-     "activations max-measurements drop-unused-rows",
+    {"plan", "MODEL (--budget-bytes N | --curve COUNT) [--calibration TEXT]",
+     "patch min-decode-rate i2s-layout budget-bytes curve calibration heldout calibration-tokens "
+     "ctx activations max-measurements drop-unused-rows verbose to scale bits embedding pre",
      1, 1, pack_plan},
     {"unpack", "FILE.bkpack -o MODEL.gguf", "output", 1, 1, pack_unpack},
-    {"info", "FILE.bkpack", "", 1, 1, pack_info},
+    {"info", "FILE.bkpack [--verbose]", "verbose", 1, 1, pack_info},
     {"verify", "FILE.bkpack [--against MODEL.gguf]", "against", 1, 1, pack_verify},
-    {"convert", "FOLDER|MODEL.gguf -o MODEL.gguf --to TYPE [--scale tensor|row|group]",
+    {"convert", "FOLDER|MODEL -o MODEL.gguf --to TYPE [--scale tensor|row|group]",
      "output to scale bits embedding pre i2s-layout", 1, 1, pack_convert},
     {"compare", "CHECKPOINT.ptz", "", 1, 1, pack_compare},
 };
@@ -33,8 +33,8 @@ void add_options(CommandLine& line) {
   line.group("Options")("output,o", po::value<std::string>(), "file to write")(
       "patch", po::value<std::vector<std::string>>()->default_value({}, ""),
       "pack: a patch to carry along, NAME=FILE; repeatable")(
-      "min-decode-rate", po::value<std::uint32_t>()->default_value(0),
-      "pack: codecs must decode so many million elements per second on one core")(
+      "min-decode-rate", po::value<std::uint32_t>()->default_value(20),
+      "pack: codecs must decode so many million elements per second on one core; 0: any")(
       "against", po::value<std::string>(), "verify: the model that must come out, byte for byte");
   add_convert_options(line);
   add_plan_options(line);
@@ -46,7 +46,9 @@ void add_options(CommandLine& line) {
 int main(int argc, char** argv) {
   using namespace bankai::cli;
   return run_program("bankai-pack", [&] {
-    CommandLine line("bankai-pack", subcommand_usage("bankai-pack", kCommands));
+    CommandLine line("bankai-pack", subcommand_usage("bankai-pack", kCommands) +
+                                        "A MODEL is a GGUF file, a pack, a BIT1 file or a "
+                                        "checkpoint folder.\n");
     add_options(line);
     return run_subcommand(line, kCommands, argc, argv);
   });

@@ -12,14 +12,14 @@ namespace {
 
 // One list for the help text and the dispatch.
 constexpr Subcommand kCommands[] = {
-    {"apply", "MODEL.gguf PATCH... (-o OUT.gguf | --in-place)", "output in-place metadata", 2,
+    {"apply", "MODEL PATCH... (-o OUT.gguf|OUT.bkpack | --in-place)", "output in-place metadata", 2,
      kAnyNumber, patch_apply},
-    {"revert", "MODEL.gguf PATCH... (-o OUT.gguf | --in-place)", "output in-place metadata", 2,
-     kAnyNumber, patch_revert},
-    {"diff", "BASE.gguf MODIFIED.gguf -o PATCH", "output", 2, 2, patch_diff},
+    {"revert", "MODEL PATCH... (-o OUT.gguf|OUT.bkpack | --in-place)", "output in-place metadata",
+     2, kAnyNumber, patch_revert},
+    {"diff", "BASE MODIFIED -o PATCH", "output", 2, 2, patch_diff},
     {"compose", "PATCH PATCH... -o PATCH", "output", 1, kAnyNumber, patch_compose},
-    {"convert", "PATCH -o PATCH [-m MODEL.gguf]", "output model", 1, 1, patch_convert},
-    {"validate", "PATCH... [-m MODEL.gguf [--probes FILE]] [--budget-bytes N]",
+    {"convert", "PATCH -o PATCH [-m MODEL]", "output model", 1, 1, patch_convert},
+    {"validate", "PATCH... [-m MODEL [--probes FILE]] [--budget-bytes N]",
      "model probes budget-bytes", 1, kAnyNumber, patch_validate},
     {"info", "PATCH", "", 1, 1, patch_info},
     {"overlap", "PATCH PATCH...", "", 2, kAnyNumber, patch_overlap},
@@ -43,8 +43,11 @@ void add_options(CommandLine& line) {
 int main(int argc, char** argv) {
   using namespace bankai::cli;
   return run_program("bankai-patch", [&] {
-    CommandLine line("bankai-patch", subcommand_usage("bankai-patch", kCommands) +
-                                         "A PATCH is a .json or .bkp file.\n");
+    CommandLine line(
+        "bankai-patch",
+        subcommand_usage("bankai-patch", kCommands) +
+            "A PATCH is a .json or .bkp file, or the name of one in a pack that is the "
+            "MODEL.\n");
     add_options(line);
     return run_subcommand(line, kCommands, argc, argv);
   });

@@ -1,8 +1,6 @@
 #include "cli/infer_binary.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <span>
@@ -10,26 +8,35 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/binary_options.h"
 #include "cli/infer_npy.h"
 #include "cli/infer_session.h"
 #include "cli/infer_text.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
+#include "cli/model_opening.h"
+#include "cli/patch_loading.h"
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "core/format.h"
+#include "model/binary_matrices.h"
 #include "model/binary_residual_model.h"
 #include "model/binary_residual_transformer.h"
 #include "model/binary_text.h"
 #include "model/bit1_file.h"
 #include "model/parallel.h"
+#include "patch/apply.h"
 
 namespace bankai::cli {
 
-namespace po = boost::program_options;
 using model::TokenId;
 
 namespace {
+
+// What means something here.
+constexpr const char* kOptions =
+    "model patch prompt file perplexity tokenize logits-out n-predict temp top-k top-p min-p seed "
+    "ctx-size stride verbose";
 
 constexpr std::size_t kDefaultContext = 512;
 constexpr std::size_t kLogitRows = 256;  // positions whose logits are held at a time
@@ -47,16 +54,6 @@ struct BinarySession {
     if (options.verbose) remark(text);
   }
 };
-
-// The index of --option's word among `words`.
-Result<std::size_t> read_word(const CommandLine& line, const char* option,
-                              std::array<const char*, 2> words) {
-  const auto& word = line.get<std::string>(option);
-  for (std::size_t i = 0; i < words.size(); ++i)
-    if (word == words[i]) return i;
-  return make_error(ErrorCode::kUsage, "--%s %s: expected %s or %s", option,
-                    bankai::quoted(word).c_str(), words[0], words[1]);
-}
 
 Result<std::vector<TokenId>> read_characters(const InferOptions& options,
                                              const model::BinaryShape& shape) {
@@ -173,30 +170,6 @@ Status measure(BinarySession& session, const std::vector<TokenId>& tokens) {
   return {};
 }
 
-Result<double> read_logit_scale(const CommandLine& line, const model::BinaryShape& shape) {
-  if (!line.has("logit-scale")) return model::initial_logit_scale(shape);
-  const double scale = line.get<double>("logit-scale");
-  if (scale > 0.0 && std::isfinite(scale)) return scale;
-  return make_error(ErrorCode::kUsage, "--logit-scale %g: expected a number above 0", scale);
-}
-
-Result<model::BinaryModel> load_binary_model(const CommandLine& line, const std::string& path) {
-  BANKAI_ASSIGN_OR_RETURN(const std::size_t passed,
-                          read_word(line, "threshold", {"reached", "passed"}));
-  BANKAI_ASSIGN_OR_RETURN(model::BinaryModel model, model::read_bit1(path));
-  if (passed != 0) model::raise_thresholds(model);
-  return model;
-}
-
-Result<model::BinaryOptions> read_binary_options(const CommandLine& line, int threads) {
-  BANKAI_ASSIGN_OR_RETURN(const std::size_t latest, read_word(line, "tie", {"earliest", "latest"}));
-  BANKAI_ASSIGN_OR_RETURN(const std::size_t popcount,
-                          read_word(line, "score", {"dot", "popcount"}));
-  return model::BinaryOptions{
-      latest != 0 ? model::TieRule::kLatest : model::TieRule::kEarliest,
-      popcount != 0 ? model::PointerScore::kPopcount : model::PointerScore::kDot, threads};
-}
-
 Status run_job(const CommandLine& line, const InferOptions& options, model::CharacterModel& model,
                model::CharacterModel& unshifted, double load_seconds) {
   BANKAI_ASSIGN_OR_RETURN(const std::vector<TokenId> tokens,
@@ -211,11 +184,33 @@ Status run_job(const CommandLine& line, const InferOptions& options, model::Char
                                               : continue_prompt(session, tokens);
 }
 
+// Flips the bits of the loaded model; its file stays as it is.
+template <typename Model>
+Status put_on_patches(const CommandLine& line, const InferOptions& options, Model& model) {
+  if (options.patches.empty()) return {};
+  BANKAI_ASSIGN_OR_RETURN(const patch::FlipSet flips,
+                          stack_patches(
+                              options.patches, options.model,
+                              [&](TensorAddress address) -> std::optional<patch::WeightView> {
+                                return model::bit_view(model::find_binary_matrix(model, address));
+                              },
+                              line.force(),
+                              [&](const std::string& text) {
+                                Progress(!line.quiet()).remark(line.program() + ": " + text);
+                              }));
+  return patch::toggle_flips(flips,
+                             [&](TensorAddress address) -> std::optional<patch::MutableWeightView> {
+                               return model::mutable_bit_view(model, address);
+                             });
+}
+
 Status infer_strict(const CommandLine& line, const InferOptions& options,
                     const kernels::KernelTable& table, int threads) {
   BANKAI_ASSIGN_OR_RETURN(const model::BinaryOptions binary, read_binary_options(line, threads));
   const Stopwatch clock;
-  BANKAI_ASSIGN_OR_RETURN(const model::BinaryModel model, load_binary_model(line, options.model));
+  BANKAI_ASSIGN_OR_RETURN(model::BinaryModel model,
+                          load_binary_model(line, options.model, threads));
+  BANKAI_RETURN_IF_ERROR(put_on_patches(line, options, model));
   BANKAI_ASSIGN_OR_RETURN(const double scale, read_logit_scale(line, model.shape));
   model::BinaryTransformer transformer(model, table, binary);
   model::StrictCharacterModel characters(transformer, scale, true);
@@ -226,9 +221,9 @@ Status infer_strict(const CommandLine& line, const InferOptions& options,
 Status infer_residual(const CommandLine& line, const InferOptions& options,
                       const kernels::KernelTable& table, int threads) {
   const Stopwatch clock;
-  BANKAI_ASSIGN_OR_RETURN(const model::GgufFile file, model::GgufFile::open(options.model));
-  BANKAI_ASSIGN_OR_RETURN(const model::BinaryResidualModel model,
-                          model::read_binary_residual(file));
+  BANKAI_ASSIGN_OR_RETURN(const model::GgufFile file, open_model_file(options.model, threads));
+  BANKAI_ASSIGN_OR_RETURN(model::BinaryResidualModel model, model::read_binary_residual(file));
+  BANKAI_RETURN_IF_ERROR(put_on_patches(line, options, model));
   const model::BinaryResidualTransformer transformer(model, table, threads);
   model::ResidualCharacterModel characters(transformer);
   return run_job(line, options, characters, characters, clock.seconds());
@@ -236,25 +231,17 @@ Status infer_residual(const CommandLine& line, const InferOptions& options,
 
 }  // namespace
 
-void add_binary_options(CommandLine& line) {
-  line.group("Strictly binary models (BIT1)")(
-      "tie", po::value<std::string>()->default_value("earliest"),
-      "position that a head points to when several score best: earliest or latest")(
-      "score", po::value<std::string>()->default_value("dot"),
-      "what meets slope times distance: dot (of signs) or popcount (of equal bits)")(
-      "threshold", po::value<std::string>()->default_value("reached"),
-      "an output is +1 where its sum has reached the threshold, or only where it has passed it")(
-      "logit-scale", po::value<double>(),
-      "of a unit of the output sum in real logits (default: 1 / sqrt(d_model); not in the file)");
-}
-
 Status infer_binary(const CommandLine& line, const InferOptions& options, ModelKind kind) {
   const bool has_job = options.job == InferJob::kGenerate || options.job == InferJob::kPerplexity ||
                        options.job == InferJob::kTokenize;
-  if (!options.patches.empty() || !has_job)
-    return Error{ErrorCode::kUsage,
-                 "binary models take a prompt, --perplexity, --logits-out or --tokenize, and no "
-                 "patches"};
+  if (!has_job)
+    return Error{
+        ErrorCode::kUsage,
+        "binary models take a prompt, --perplexity, --logits-out or --tokenize, and no --probes"};
+  const std::string taken = kOptions;
+  BANKAI_RETURN_IF_ERROR(kind == ModelKind::kBit1
+                             ? line.accept_only("a BIT1 model", taken + " " + kBinaryOptions)
+                             : line.accept_only("a bankai-binary model", taken));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
   return kind == ModelKind::kBit1 ? infer_strict(line, options, *table, threads)

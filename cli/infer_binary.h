@@ -8,9 +8,6 @@
 
 namespace bankai::cli {
 
-// Declares --tie, --score, --threshold and --logit-scale.
-void add_binary_options(CommandLine& line);
-
 // Continues a prompt, writes its logits, or measures bits per character. Errors: kUsage for a job
 // that these models do not have, and those of the reader. REQUIRES: kBit1 or kBinaryResidual.
 Status infer_binary(const CommandLine& line, const InferOptions& options, ModelKind kind);

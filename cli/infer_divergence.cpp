@@ -92,9 +92,8 @@ void print_text(const model::DivergenceResult& result, const Side& reference, co
                       kernels::exp_f64(result.nll), kernels::exp_f64(result.reference_nll));
 }
 
-std::size_t most_chunks(const CommandLine& line) {
-  const auto chunks = line.get<std::int64_t>("chunks");
-  return chunks > 0 ? static_cast<std::size_t>(chunks) : SIZE_MAX;
+std::size_t most_chunks(const InferOptions& options) {
+  return options.chunks > 0 ? options.chunks : SIZE_MAX;
 }
 
 }  // namespace
@@ -114,7 +113,7 @@ Status infer_divergence(InferSession& session) {
   const Stopwatch clock;
   Result<model::DivergenceResult> measured = model::measure_divergence(
       {*reference.transformer, reference.patched()}, {*session.transformer, session.patched()},
-      tokens, context, most_chunks(session.line), [&](std::size_t done, std::size_t all) {
+      tokens, context, most_chunks(session.options), [&](std::size_t done, std::size_t all) {
         session.progress.update("divergence", static_cast<double>(done) / static_cast<double>(all));
       });
   session.progress.finish();

@@ -9,6 +9,8 @@
 
 #include "cli/infer_npy.h"
 #include "cli/infer_session.h"
+#include "cli/infer_text.h"
+#include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/progress.h"
 #include "core/clock.h"
@@ -16,6 +18,7 @@
 #include "core/mapped_file.h"
 #include "model/golf_score.h"
 #include "model/parallel.h"
+#include "model/sampler.h"
 #include "packer/golf_builder.h"
 
 namespace bankai::cli {
@@ -76,33 +79,85 @@ Result<std::vector<model::TokenId>> read_tokens(const InferOptions& options,
   return tokens;
 }
 
-Status write_logits(const CommandLine& line, const InferOptions& options,
-                    const std::vector<model::TokenId>& tokens,
-                    model::GolfTransformer& transformer) {
-  const std::size_t vocabulary = transformer.parameters().vocabulary;
+Status check_prompt(const std::vector<model::TokenId>& tokens, std::size_t vocabulary) {
+  if (tokens.empty()) return Error{ErrorCode::kUsage, "the prompt is empty"};
   for (const model::TokenId token : tokens)
     if (token < 0 || static_cast<std::size_t>(token) >= vocabulary)
       return make_error(ErrorCode::kBadInput, "token %d; the model has %zu", token, vocabulary);
-  const std::vector<float> logits = transformer.logits(tokens, 0);
+  return {};
+}
+
+Status write_logits(const CommandLine& line, const InferOptions& options,
+                    const std::vector<model::TokenId>& tokens,
+                    const model::GolfTransformer& transformer) {
+  const std::size_t vocabulary = transformer.parameters().vocabulary;
   BANKAI_ASSIGN_OR_RETURN(
       NpyWriter file,
       NpyWriter::create(options.logits_out, line.force() ? Overwrite::kReplace : Overwrite::kRefuse,
                         tokens.size(), vocabulary));
-  BANKAI_RETURN_IF_ERROR(file.write(logits));
+  BANKAI_RETURN_IF_ERROR(transformer.stream_logits(
+      tokens, [&](std::span<const float> rows) { return file.write(rows); }));
   return file.commit();
 }
 
-Result<model::GolfWindows> choose_windows(const CommandLine& line, const InferOptions& options,
+// Continues the prompt, token by token; text is shown as it comes.
+Status generate(const CommandLine& line, const InferOptions& options,
+                const std::vector<model::TokenId>& prompt, const model::SentencePieces* pieces,
+                const kernels::KernelTable& table, const model::GolfTransformer& transformer) {
+  const std::size_t context = transformer.parameters().context;
+  const std::size_t room = context > prompt.size() ? context - prompt.size() : 0;
+  const std::size_t limit = options.max_tokens.value_or(room);
+  if (pieces == nullptr && !line.json())
+    return Error{ErrorCode::kUsage,
+                 "text needs the vocabulary of the model: --tokenizer FILE.model"};
+  Progress progress(!line.quiet());
+  if (prompt.size() > context || limit > room)
+    progress.remark(
+        format("%s: warning: %zu tokens of prompt and up to %zu more go beyond the "
+               "context of %zu",
+               line.program().c_str(), prompt.size(), limit, context));
+  model::Sampler sampler(table, options.sampling);
+  model::GolfCache cache;
+  Utf8Stream stream;
+  std::vector<model::TokenId> tokens;
+  std::string text;
+  const auto show = [&](const std::string& part) {
+    text += part;
+    if (!line.json()) std::cout << part << std::flush;
+  };
+  const Stopwatch clock;
+  std::span<const model::TokenId> next = prompt;
+  while (tokens.size() < limit) {
+    const model::TokenId token = sampler.sample(transformer.advance(next, cache), tokens.size());
+    if (interrupt_requested()) return Error{ErrorCode::kInterrupted, "interrupted"};
+    if (pieces != nullptr && pieces->is_control(token)) break;
+    tokens.push_back(token);
+    next = std::span<const model::TokenId>(tokens).last(1);
+    if (pieces != nullptr) show(stream.push(pieces->decode(token)));
+  }
+  show(stream.finish() + (line.json() || limit == 0 ? "" : "\n"));
+  if (!std::cout) return Error{ErrorCode::kIo, "cannot write to standard output"};
+  if (options.verbose)
+    progress.remark(
+        format("%s: %zu tokens of prompt and %zu more in %.3f s; keys and values: 64 "
+               "bits, %zu bytes per token",
+               line.program().c_str(), prompt.size(), tokens.size(), clock.seconds(),
+               model::golf_cache_bytes(transformer.parameters())));
+  if (line.json())
+    print_json_line(
+        nlohmann::ordered_json{{"prompt_tokens", prompt}, {"tokens", tokens}, {"text", text}});
+  return {};
+}
+
+Result<model::GolfWindows> choose_windows(const InferOptions& options,
                                           const model::GolfParameters& parameters) {
   model::GolfWindows windows;
   windows.context = options.context.value_or(parameters.context);
   windows.stride = options.stride.value_or(windows.context);
-  const auto limit = line.get<std::int64_t>("chunks");
-  if (limit < 0 || windows.stride > windows.context)
-    return make_error(ErrorCode::kUsage,
-                      "--stride %zu: expected at most the window's %zu tokens; --chunks at least 0",
+  if (windows.stride > windows.context)
+    return make_error(ErrorCode::kUsage, "--stride %zu: expected at most the window's %zu tokens",
                       windows.stride, windows.context);
-  windows.limit = static_cast<std::size_t>(limit);
+  windows.limit = options.chunks;
   return windows;
 }
 
@@ -110,7 +165,7 @@ Status measure(const CommandLine& line, const InferOptions& options,
                const std::vector<model::TokenId>& tokens, const model::SentencePieces* pieces,
                model::GolfTransformer& transformer) {
   BANKAI_ASSIGN_OR_RETURN(const model::GolfWindows windows,
-                          choose_windows(line, options, transformer.parameters()));
+                          choose_windows(options, transformer.parameters()));
   Progress progress(!line.quiet());
   const Stopwatch clock;
   Result<model::PerplexityResult> measured = model::measure_golf_score(
@@ -156,18 +211,19 @@ void add_golf_options(CommandLine& line) {
       "scale of a ternary matrix: stored, or rederived as PR #126's reload does")(
       "golf", po::value<std::vector<std::string>>(),
       "NAME=VALUE, a rule that the file does not hold (eps, rope-base, yarn, soft-cap, leak, "
-      "context, passes, …), repeatable")("chunks", po::value<std::int64_t>()->default_value(0),
-                                         "most windows to measure (0: all)");
+      "context, passes, …), repeatable");
 }
 
 Status infer_golf(const CommandLine& line, const InferOptions& options) {
   BANKAI_ASSIGN_OR_RETURN(const model::GolfModel golf, load(line, options.model));
   const bool has_job = options.job == InferJob::kPerplexity || options.job == InferJob::kTokenize ||
-                       !options.logits_out.empty();
+                       options.job == InferJob::kGenerate;
   if (!options.patches.empty() || !has_job)
     return Error{ErrorCode::kUsage,
-                 "parameter-golf models take --perplexity, --tokenize or --logits-out, and no "
-                 "patches"};
+                 "parameter-golf models take a prompt, --perplexity or --tokenize, and no patches"};
+  if (options.kv)
+    return Error{ErrorCode::kUsage,
+                 "parameter-golf models keep keys and values in double precision: no --kv-bits"};
   BANKAI_ASSIGN_OR_RETURN(const auto pieces, load_pieces(line));
   const model::SentencePieces* vocabulary = pieces ? &*pieces : nullptr;
   const bool tokenizes = options.job == InferJob::kTokenize;
@@ -179,8 +235,12 @@ Status infer_golf(const CommandLine& line, const InferOptions& options) {
   model::GolfTransformer transformer(golf, *table, threads);
   if (options.job == InferJob::kPerplexity)
     return measure(line, options, tokens, vocabulary, transformer);
-  if (tokens.empty()) return Error{ErrorCode::kUsage, "an empty prompt has no logits"};
-  return write_logits(line, options, tokens, transformer);
+  BANKAI_RETURN_IF_ERROR(check_prompt(tokens, transformer.parameters().vocabulary));
+  if (!options.logits_out.empty())
+    BANKAI_RETURN_IF_ERROR(write_logits(line, options, tokens, transformer));
+  if (options.max_tokens == std::size_t{0}) return {};
+  watch_for_interrupts();
+  return generate(line, options, tokens, vocabulary, *table, transformer);
 }
 
 }  // namespace bankai::cli

@@ -93,6 +93,10 @@ Status read_windows(const CommandLine& line, InferOptions& options) {
   if (line.has("stride")) {
     BANKAI_ASSIGN_OR_RETURN(options.stride, read_count(line, "stride", 1));
   }
+  BANKAI_ASSIGN_OR_RETURN(options.chunks, read_count(line, "chunks", 0));
+  if (options.chunks > 0 && options.job != InferJob::kPerplexity &&
+      options.job != InferJob::kDivergence)
+    return Error{ErrorCode::kUsage, "--chunks goes with --kl-divergence or --perplexity"};
   return {};
 }
 
@@ -132,7 +136,9 @@ void add_infer_options(CommandLine& line) {
   line.group("Perplexity")("ctx-size,ctx,c", po::value<std::int64_t>(),
                            "tokens per window (default: 512, of divergences 1024, or the model's "
                            "context if smaller)")(
-      "stride", po::value<std::int64_t>(), "tokens from window to window (default: a window)");
+      "stride", po::value<std::int64_t>(), "tokens from window to window (default: a window)")(
+      "chunks", po::value<std::int64_t>()->default_value(0),
+      "most chunks of a divergence, or windows of a parameter-golf model's perplexity (0: all)");
   add_reference_options(line);
   line.group("Probes")("compare", po::bool_switch(),
                        "without and with the patches: what they fix and break")(

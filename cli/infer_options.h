@@ -33,6 +33,7 @@ struct InferOptions {
 
   std::optional<std::size_t> context;  // of a window of perplexity, or a chunk of divergence
   std::optional<std::size_t> stride;
+  std::size_t chunks = 0;  // most to measure; 0: all
 
   std::vector<std::string> probes;
   bool compare = false;

@@ -31,10 +31,6 @@ Result<model::KvFormat> make_kv_format(const char* bits_option, const std::strin
   if (!format.is_packed())
     return make_error(ErrorCode::kUsage, "--%s goes with --%s 8 or fewer", quantiser_option,
                       bits_option);
-  if (format.storage == model::KvStorage::kBits1 && *found == model::KvQuantiser::kRotated)
-    return make_error(ErrorCode::kUsage,
-                      "--%s rotated: with 1 bit nothing is stored that could be chosen better",
-                      quantiser_option);
   format.quantiser = *found;
   return format;
 }

@@ -1,4 +1,4 @@
-// What kind of model file a file is: its content says, not its name.
+// What kind of model a file holds: its content says, not its name.
 #pragma once
 
 #include <string>
@@ -9,13 +9,13 @@ namespace bankai::cli {
 
 enum class ModelKind {
   kGguf,            // or nothing known: GGUF's reader then says what is wrong
-  kPack,            // .bkpack
   kBit1,            // strictly binary
   kBinaryResidual,  // GGUF of the architecture "bankai-binary"
   kGolf,            // checkpoint of a parameter-golf model
 };
 
-// Errors: kIo.
+// Of a pack (.bkpack) the kind of the model in it. Errors: kIo, also for a folder; those of
+// PackFile.
 Result<ModelKind> detect_model_kind(const std::string& path);
 
 }  // namespace bankai::cli

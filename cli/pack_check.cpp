@@ -31,8 +31,9 @@ Status pack_info(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
   BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, packer::PackFile::open(files[0]));
   Progress progress(!line.quiet());
-  BANKAI_ASSIGN_OR_RETURN(const packer::PackLedger ledger,
-                          packer::audit_pack(pack, threads, pack_progress(progress, "reading")));
+  BANKAI_ASSIGN_OR_RETURN(
+      const packer::PackLedger ledger,
+      packer::audit_pack(pack, threads, pack_progress(progress, "decoding for the entropies")));
   progress.finish();
   Json patches = Json::array();
   std::string lines;
@@ -49,7 +50,7 @@ Status pack_info(const CommandLine& line, Files files) {
     object["patches"] = patches;
     print_json_line(object);
   } else {
-    print_ledger_text(ledger);
+    print_ledger_text(ledger, line.get<bool>("verbose"));
     std::cout << lines;
   }
   return {};

@@ -10,6 +10,7 @@
 #include "cli/subcommands.h"
 #include "core/atomic_file.h"
 #include "core/result.h"
+#include "packer/import.h"
 #include "packer/pack_file.h"
 #include "packer/pack_writer.h"
 
@@ -28,13 +29,15 @@ void add_plan_options(CommandLine& line);
 
 // What they share.
 
-// The value of --output. Errors: kUsage if it was not given, or is standard output.
-Result<std::string> pack_output(const CommandLine& line);
+// The value of --output. Errors: kUsage if it was not given, is standard output, or is the input.
+Result<std::string> pack_output(const CommandLine& line, const std::string& input);
 Result<int> pack_threads(const CommandLine& line);
 // What "VERB TENSOR" is shown for. `progress` outlives the result.
 packer::PackProgress pack_progress(Progress& progress, const char* verb);
-// How to pack: threads, --min-decode-rate, --patch. Errors: kUsage, and those of reading patches.
+// How to pack: threads and --min-decode-rate. Errors: kUsage.
 Result<packer::PackOptions> read_pack_options(const CommandLine& line, Progress& progress);
+// How to convert: --to and its companions. Without --to types are kept. Errors: kUsage.
+Result<packer::ImportOptions> read_import_options(const CommandLine& line);
 inline Overwrite pack_overwrite(const CommandLine& line) {
   return line.force() ? Overwrite::kReplace : Overwrite::kRefuse;
 }

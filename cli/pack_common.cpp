@@ -1,13 +1,19 @@
+#include <filesystem>
+
 #include "cli/pack_commands.h"
 #include "core/format.h"
 #include "model/parallel.h"
 
 namespace bankai::cli {
 
-Result<std::string> pack_output(const CommandLine& line) {
+Result<std::string> pack_output(const CommandLine& line, const std::string& input) {
   if (!line.has("output")) return make_error(ErrorCode::kUsage, "-o FILE is missing (see --help)");
   const auto& output = line.get<std::string>("output");
   if (output == "-") return make_error(ErrorCode::kUsage, "-o -: expected the name of a file");
+  std::error_code ignored;  // where one of them is not there
+  if (std::filesystem::equivalent(input, output, ignored))
+    return make_error(ErrorCode::kUsage, "-o %s: that is the input, which is not replaced",
+                      output.c_str());
   return output;
 }
 

@@ -11,7 +11,10 @@
 #include "cli/pack_commands.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
+#include "model/bit1_file.h"
+#include "model/gguf_file.h"
 #include "packer/golf_report.h"
+#include "packer/pack_file.h"
 
 namespace bankai::cli {
 namespace {
@@ -65,6 +68,12 @@ void print_json(const packer::GolfCheckpoint& checkpoint, std::uint64_t file_byt
 Status pack_compare(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
   BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(files[0]));
+  if (packer::is_pack(file.bytes()) || model::is_bit1(file.bytes()) ||
+      model::GgufFile::parse(file.bytes(), files[0]).ok())
+    return make_error(ErrorCode::kUnsupported,
+                      "%s: no parameter-golf checkpoint; expected a .ptz or .pt file (bankai-pack "
+                      "pack and info tell where the bytes of other models go)",
+                      files[0].c_str());
   Result<packer::GolfCheckpoint> checkpoint = packer::read_golf_checkpoint(file.bytes());
   if (!checkpoint.ok()) return with_context(std::move(checkpoint).error(), files[0]);
   Result<std::vector<GolfPart>> repacked = packer::repack_golf(*checkpoint, threads);

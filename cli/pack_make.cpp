@@ -1,30 +1,21 @@
 // bankai-pack pack and unpack.
 #include <filesystem>
 #include <iostream>
+#include <memory>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "cli/json_output.h"
 #include "cli/pack_commands.h"
+#include "cli/pack_input.h"
 #include "cli/pack_report.h"
 #include "core/format.h"
 #include "packer/pack_model.h"
 #include "packer/pack_writer.h"
-#include "patch/patch_binary.h"
-#include "patch/patch_file.h"
 
 namespace bankai::cli {
 namespace {
-
-// "NAME=FILE", the file as a .bkp, whatever format it has.
-Result<packer::NewPatch> read_named_patch(const std::string& text) {
-  const std::size_t split = text.find('=');
-  if (split == std::string::npos || split == 0 || split + 1 == text.size())
-    return make_error(ErrorCode::kUsage, "--patch %s: expected NAME=FILE",
-                      bankai::quoted(text).c_str());
-  BANKAI_ASSIGN_OR_RETURN(const patch::Patch patch, patch::read_patch(text.substr(split + 1)));
-  return packer::NewPatch{text.substr(0, split), patch::encode_binary(patch)};
-}
 
 Status print_packed(const CommandLine& line, const packer::PackLedger& ledger,
                     const std::string& path) {
@@ -43,6 +34,17 @@ Status print_packed(const CommandLine& line, const packer::PackLedger& ledger,
   return {};
 }
 
+// Decodes all of the pack again: against every byte of the input, or of a folder, whose file stands
+// nowhere, against the checksums of what was converted.
+Status verify_written(const PackInput& input, const std::string& output, int threads,
+                      Progress& progress) {
+  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile written, packer::PackFile::open(output));
+  const packer::PackProgress report = pack_progress(progress, "verifying");
+  if (!input.bytes.empty()) return packer::compare_with(written, input.bytes, threads, report);
+  return written.decode_all([](std::uint64_t, std::span<const std::byte>) { return Status(); },
+                            threads, report);
+}
+
 }  // namespace
 
 Result<packer::PackOptions> read_pack_options(const CommandLine& line, Progress& progress) {
@@ -50,28 +52,31 @@ Result<packer::PackOptions> read_pack_options(const CommandLine& line, Progress&
   BANKAI_ASSIGN_OR_RETURN(options.threads, pack_threads(line));
   options.min_decode_rate = line.get<std::uint32_t>("min-decode-rate");
   options.progress = pack_progress(progress, "packing");
-  for (const std::string& text : line.get<std::vector<std::string>>("patch")) {
-    BANKAI_ASSIGN_OR_RETURN(packer::NewPatch patch, read_named_patch(text));
-    options.patches.push_back(std::move(patch));
-  }
   return options;
+}
+
+Status add_patches(const CommandLine& line, PackInput& input, Progress& progress,
+                   packer::PackOptions& options) {
+  options.patches = std::move(input.patches);
+  BANKAI_ASSIGN_OR_RETURN(std::vector<packer::NewPatch> more,
+                          read_new_patches(line, input, progress));
+  for (packer::NewPatch& patch : more) options.patches.push_back(std::move(patch));
+  return {};
 }
 
 Status pack_pack(const CommandLine& line, Files files) {
   if (line.has("budget-bytes")) return pack_within_budget(line, files);
-  BANKAI_RETURN_IF_ERROR(
-      line.accept_only("pack without --budget-bytes", "command file output patch min-decode-rate"));
-  BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line));
+  BANKAI_RETURN_IF_ERROR(line.accept_only(
+      "pack without --budget-bytes",
+      "command file output patch min-decode-rate i2s-layout to scale bits embedding pre"));
+  BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line, files[0]));
   Progress progress(!line.quiet());
-  BANKAI_ASSIGN_OR_RETURN(const packer::PackOptions options, read_pack_options(line, progress));
-  BANKAI_ASSIGN_OR_RETURN(const model::GgufFile model, model::GgufFile::open(files[0]));
-  BANKAI_ASSIGN_OR_RETURN(const packer::PackSource source, packer::pack_source(model));
+  BANKAI_ASSIGN_OR_RETURN(packer::PackOptions options, read_pack_options(line, progress));
+  BANKAI_ASSIGN_OR_RETURN(const std::unique_ptr<PackInput> input, open_pack_input(line, files[0]));
+  BANKAI_RETURN_IF_ERROR(add_patches(line, *input, progress, options));
   BANKAI_ASSIGN_OR_RETURN(const packer::PackLedger ledger,
-                          packer::write_pack(source, options, output, pack_overwrite(line)));
-  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile written, packer::PackFile::open(output));
-  if (Status status = packer::compare_with(written, model.bytes(), options.threads,
-                                           pack_progress(progress, "verifying"));
-      !status.ok()) {
+                          packer::write_pack(input->source, options, output, pack_overwrite(line)));
+  if (Status status = verify_written(*input, output, options.threads, progress); !status.ok()) {
     std::error_code ignored;  // what was found wrong shall not stay
     std::filesystem::remove(output, ignored);
     return status;
@@ -81,7 +86,7 @@ Status pack_pack(const CommandLine& line, Files files) {
 }
 
 Status pack_unpack(const CommandLine& line, Files files) {
-  BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line));
+  BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line, files[0]));
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
   BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, packer::PackFile::open(files[0]));
   Progress progress(!line.quiet());

@@ -18,8 +18,10 @@ namespace bankai::cli {
 struct PlanSession {
   std::unique_ptr<model::Model> model;
   packer::PackOptions options;
-  packer::PackLedger exact;                  // of the unchanged model
-  std::unique_ptr<packer::Planner> planner;  // none until prepare_planner()
+  packer::PlanSettings settings;
+  std::vector<packer::PackedTensor> exact_tensors;  // of the unchanged model
+  packer::PackLedger exact;                         // the same as a pack
+  std::unique_ptr<packer::Planner> planner;         // none until prepare_planner()
   std::unique_ptr<packer::BudgetPlanner> budgets;
 };
 
@@ -35,7 +37,8 @@ Result<packer::BudgetPlan> plan_for(const CommandLine& line, PlanSession& sessio
 // The value of --budget-bytes. Errors: kUsage.
 Result<std::uint64_t> read_budget(const CommandLine& line);
 
-// What a plan is: where the bytes go, what every tensor loses, what that does to the loss.
+// What a plan is: where the bytes go, what tensors lose, what that does to the loss; by kind of
+// tensor, or with --verbose one by one.
 // `output`: the pack that was written; empty: none.
 void print_plan(const CommandLine& line, const PlanSession& session, const packer::BudgetPlan& plan,
                 std::uint64_t budget, const std::string& output);

@@ -1,6 +1,9 @@
 // What bankai-pack prints of a plan.
 #include <algorithm>
 #include <iostream>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -35,6 +38,12 @@ Json plan_json(const PlanSession& session, const packer::BudgetPlan& plan, std::
   object["change_unit"] = has_text || plan.plan.is_exact() ? "nats" : "weights removed";
   object["measured_change"] = plan.plan.measured ? Json(*plan.plan.measured) : Json();
   object["standard_error"] = plan.plan.standard_error;
+  if (plan.plan.held_out) {
+    const bool is_known = session.planner != nullptr;
+    object["heldout_nll"] = is_known ? Json(*session.planner->held_out_nll()) : Json();
+    object["heldout_change"] = plan.plan.held_out->mean;
+    object["heldout_standard_error"] = plan.plan.held_out->standard_error;
+  }
   object["steps"] = Json::array();
   const auto& tensors = session.model->file().tensors();
   for (std::size_t i = 0; i < tensors.size(); ++i)
@@ -44,30 +53,49 @@ Json plan_json(const PlanSession& session, const packer::BudgetPlan& plan, std::
   return object;
 }
 
-void print_losses(const PlanSession& session, const packer::BudgetPlan& plan) {
+// How many tensors of each kind take which step; with `verbose` each of them.
+void print_steps(const std::vector<model::GgufTensor>& tensors, const packer::Plan& plan,
+                 bool verbose) {
+  std::vector<std::pair<std::string, std::string>> lines;  // kinds and steps as they come first
+  std::map<std::pair<std::string, std::string>, std::size_t> counts;
+  std::size_t width = 6;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::string_view name = tensors[i].name;
+    const std::pair line{verbose ? std::string(name) : kind_of_tensor(name),
+                         packer::step_name(plan.steps[i])};
+    if (++counts[line] == 1) lines.push_back(line);
+    width = std::max(width, line.first.size());
+  }
+  if (!verbose) std::ranges::sort(lines);
+  std::cout << format("%-*s  %5s  %s\n", static_cast<int>(width), "tensor", "count", "step");
+  for (const auto& line : lines)
+    std::cout << format("%-*s  %5zu  %s\n", static_cast<int>(width), line.first.c_str(),
+                        counts.at(line), line.second.c_str());
+}
+
+void print_losses(const PlanSession& session, const packer::BudgetPlan& plan, bool verbose) {
   if (plan.plan.is_exact()) {
     std::cout << "the exact model fits: nothing is lost\n";
     return;
   }
-  const auto& tensors = session.model->file().tensors();
-  std::size_t width = 6;
-  for (const model::GgufTensor& tensor : tensors) width = std::max(width, tensor.name.size());
-  std::cout << format("%-*s  %s\n", static_cast<int>(width), "tensor", "step");
-  for (std::size_t i = 0; i < tensors.size(); ++i)
-    std::cout << format("%-*s  %s\n", static_cast<int>(width), std::string(tensors[i].name).c_str(),
-                        packer::step_name(plan.plan.steps[i]).c_str());
+  print_steps(session.model->file().tensors(), plan.plan, verbose);
   std::cout << format("smallest size that can be reached: %llu bytes\n",
                       printable(session.budgets->smallest_bytes()));
-  if (!session.planner->has_text()) {
+  if (!session.planner->has_text())
     std::cout << format("estimated loss: that of removing %.0f weights (no calibration text)\n",
                         plan.plan.predicted);
-    return;
-  }
-  std::cout << format(
-      "loss on the calibration text: exact %.5f nats per token (%zu measurements)\n",
-      session.planner->exact_nll(), session.planner->num_measurements());
-  std::cout << format("change: predicted %+.5f, measured %+.5f (standard error %.5f)\n",
-                      plan.plan.predicted, *plan.plan.measured, plan.plan.standard_error);
+  else
+    std::cout << format(
+        "calibration text: exact %.5f nats per token; change predicted %+.5f, measured %+.5f "
+        "(standard error %.5f); %zu measurements\n",
+        session.planner->exact_nll(), plan.plan.predicted, *plan.plan.measured,
+        plan.plan.standard_error, session.planner->num_measurements());
+  if (plan.plan.held_out)
+    std::cout << format(
+        "held-out text:    exact %.5f nats per token; change measured %+.5f (standard error "
+        "%.5f)\n",
+        *session.planner->held_out_nll(), plan.plan.held_out->mean,
+        plan.plan.held_out->standard_error);
 }
 
 }  // namespace
@@ -80,8 +108,8 @@ void print_plan(const CommandLine& line, const PlanSession& session, const packe
     print_json_line(object);
     return;
   }
-  print_ledger_text(plan.ledger);
-  print_losses(session, plan);
+  print_ledger_text(plan.ledger, line.get<bool>("verbose"));
+  print_losses(session, plan, line.get<bool>("verbose"));
   std::cout << format("budget %s; exact %llu bytes; %s %llu bytes\n",
                       budget_text(line, budget).c_str(), printable(session.exact.total_bytes),
                       output.empty() ? "planned" : (output + ":").c_str(),

@@ -25,7 +25,10 @@ Json ledger_json(const packer::PackLedger& ledger, std::optional<std::uint64_t> 
   return object;
 }
 
-// The same as a table.
-void print_ledger_text(const packer::PackLedger& ledger);
+// The same as a table: entries of a kind summed up, or each with `verbose`.
+void print_ledger_text(const packer::PackLedger& ledger, bool verbose);
+
+// "blk.*.ffn_up.weight" of "blk.12.ffn_up.weight": numbers between dots do not count.
+std::string kind_of_tensor(std::string_view name);
 
 }  // namespace bankai::cli

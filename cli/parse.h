@@ -13,7 +13,7 @@
 
 namespace bankai::cli {
 
-// "1000", "16MB" (decimal: kB, MB, GB) or "15MiB" (binary: KiB, MiB, GiB), in bytes.
+// "1000", "16MB" (decimal: kB, MB, GB, TB) or "15MiB" (binary: KiB, MiB, GiB, TiB), in bytes.
 Result<std::uint64_t> parse_size(std::string_view text);
 
 // "90" or "90s", "10m", "2h", "1d", in seconds.

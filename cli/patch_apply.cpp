@@ -1,4 +1,4 @@
-// bankai-patch apply and revert: patches on a GGUF file, as a copy or in place.
+// bankai-patch apply and revert: patches on a model file, as a copy or in place.
 #include <iostream>
 #include <optional>
 
@@ -8,6 +8,8 @@
 #include "cli/patch_commands.h"
 #include "cli/patch_weights.h"
 #include "core/format.h"
+#include "core/mapped_file.h"
+#include "packer/pack_file.h"
 #include "patch/algebra.h"
 #include "patch/in_place_edit.h"
 
@@ -16,6 +18,8 @@ namespace {
 
 using patch::Direction;
 using patch::FlipSet;
+
+constexpr std::string_view kPackEnding = ".bkpack";  // of an output that is to be a pack
 
 // What `patches` do one after the other. Shapes are left to the model that they are put on.
 Result<FlipSet> combine(std::span<const patch::Patch> patches) {
@@ -72,14 +76,14 @@ Result<std::vector<patch::FileEdit>> make_edits(const CommandLine& line,
                                                 Direction direction) {
   if (!line.force()) {
     const Status status = check_states(line, weights, patches, direction);
-    if (!status.ok()) return with_context(status.error(), weights.file().path());
+    if (!status.ok()) return with_context(status.error(), weights.path());
   }
   BANKAI_ASSIGN_OR_RETURN(FlipSet flips, direction == Direction::kApply
                                              ? combine(patches)
                                              : removal(patches, direction));
   Result<std::vector<patch::FileEdit>> edits =
-      patch::collect_edits(flips, weights.lookup(), weights.file().bytes());
-  if (!edits.ok()) return with_context(edits.error(), weights.file().path());
+      patch::collect_edits(flips, weights.lookup(), weights.bytes());
+  if (!edits.ok()) return with_context(edits.error(), weights.path());
   return edits;
 }
 
@@ -98,6 +102,15 @@ void report(const CommandLine& line, const std::string& output, std::size_t num_
                         static_cast<unsigned long long>(bits));
 }
 
+// What is coded cannot be changed where it stands.
+Status check_in_place(const std::string& model) {
+  BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(model));
+  if (!packer::is_pack(file.bytes())) return {};
+  return make_error(ErrorCode::kUsage,
+                    "%s: a pack is not changed in place; expected -o OUT.bkpack or -o OUT.gguf",
+                    model.c_str());
+}
+
 Status put_on(const CommandLine& line, Files files, Direction direction) {
   const std::string& model = files[0];
   const bool in_place = line.get<bool>("in-place");
@@ -107,7 +120,13 @@ Status put_on(const CommandLine& line, Files files, Direction direction) {
     return make_error(ErrorCode::kUsage, "--metadata needs -o FILE: it changes the file's length");
   if (!in_place && line.get<std::string>("output") == "-")
     return make_error(ErrorCode::kUsage, "-o -: a model is written to a file");
-  BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::Patch> patches, read_patches(files.subspan(1)));
+  const bool to_pack = !in_place && line.get<std::string>("output").ends_with(kPackEnding);
+  if (to_pack && line.get<bool>("metadata"))
+    return make_error(ErrorCode::kUsage,
+                      "--metadata: a pack is written without such notes; expected -o OUT.gguf");
+  if (in_place) BANKAI_RETURN_IF_ERROR(check_in_place(model));
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::Patch> patches,
+                          read_patches(files.subspan(1), model));
 
   std::optional<patch::InPlaceEdit> edit;
   if (in_place) {
@@ -125,9 +144,15 @@ Status put_on(const CommandLine& line, Files files, Direction direction) {
   }
   BANKAI_ASSIGN_OR_RETURN(const std::string output, required_output(line));
   std::vector<model::GgufEdit> metadata;
-  if (line.get<bool>("metadata")) metadata = patch_metadata(weights.file(), patches, direction);
+  if (line.get<bool>("metadata")) {
+    if (weights.gguf() == nullptr)
+      return make_error(ErrorCode::kUsage, "%s: a BIT1 file has no room for --metadata",
+                        weights.path().c_str());
+    metadata = patch_metadata(*weights.gguf(), patches, direction);
+  }
   BANKAI_RETURN_IF_ERROR(
-      write_edited_copy(weights.file(), edits, metadata, output, overwrite_mode(line)));
+      to_pack ? write_edited_pack(weights, edits, output, overwrite_mode(line))
+              : write_edited_copy(weights, edits, metadata, output, overwrite_mode(line)));
   report(line, output, patches.size(), edits, direction);
   return {};
 }

@@ -24,7 +24,8 @@ Status patch_info(const CommandLine& line, Files files);
 Status patch_overlap(const CommandLine& line, Files files);
 
 // What they share.
-Result<std::vector<patch::Patch>> read_patches(Files files);
+// From files; with a model, which may be a pack, also those in it by their names.
+Result<std::vector<patch::Patch>> read_patches(Files files, const std::string& model = "");
 // The value of --output. Errors: kUsage if it was not given.
 Result<std::string> required_output(const CommandLine& line);
 inline Overwrite overwrite_mode(const CommandLine& line) {

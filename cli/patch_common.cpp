@@ -3,11 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_output.h"
+#include "cli/model_opening.h"
 #include "cli/patch_commands.h"
 #include "core/format.h"
 #include "core/sha256.h"
 #include "patch/patch_binary.h"
-#include "patch/patch_file.h"
 #include "patch/patch_json.h"
 
 namespace bankai::cli {
@@ -50,10 +50,10 @@ std::string base_of(const patch::Patch& patch) {
 
 }  // namespace
 
-Result<std::vector<patch::Patch>> read_patches(Files files) {
+Result<std::vector<patch::Patch>> read_patches(Files files, const std::string& model) {
   std::vector<patch::Patch> patches;
   for (const std::string& file : files) {
-    BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, patch::read_patch(file));
+    BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, open_patch(file, model));
     patches.push_back(std::move(patch));
   }
   return patches;

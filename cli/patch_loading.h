@@ -10,11 +10,11 @@
 #include "model/model.h"
 #include "model/row_overlay.h"
 #include "patch/flip_set.h"
+#include "patch/weight_view.h"
 
 namespace bankai::cli {
 
-// From a GGUF file or a pack. Errors: those of open_model_file and Model::load; kBadInput if an
-// interrupted in-place edit has left the file half changed.
+// From a GGUF file or a pack. Errors: those of open_model_file and Model::load.
 Result<std::unique_ptr<model::Model>> load_model(const std::string& path,
                                                  const model::LoadOptions& options);
 
@@ -32,5 +32,11 @@ struct PatchStack {
 // kBadInput for a flip outside its matrix; those of patch::check_flips.
 Result<PatchStack> load_patches(std::span<const std::string> paths, const model::Model& model,
                                 bool force, const std::function<void(const std::string&)>& remark);
+
+// What the patches flip together. The same for matrices of any model, which `weights` looks up;
+// `path` is the model's. Errors as load_patches.
+Result<patch::FlipSet> stack_patches(std::span<const std::string> paths, const std::string& path,
+                                     const patch::MatrixLookup& weights, bool force,
+                                     const std::function<void(const std::string&)>& remark);
 
 }  // namespace bankai::cli

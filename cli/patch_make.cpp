@@ -1,12 +1,11 @@
 // bankai-patch diff, compose and convert: commands that write a patch.
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 
+#include "cli/model_opening.h"
 #include "cli/patch_commands.h"
 #include "cli/patch_weights.h"
 #include "core/format.h"
-#include "model/tensor_names.h"
 #include "patch/algebra.h"
 #include "patch/fingerprint.h"
 #include "patch/patch_binary.h"
@@ -35,52 +34,16 @@ std::string stem_of(const std::string& path) {
   return std::string(patch::label_prefix(stem, stem.size()));
 }
 
-// The same tensor in the other model. Errors (kMismatch): absent, or of another type or shape.
-Result<const model::GgufTensor*> counterpart(const model::GgufTensor& tensor,
-                                             const model::GgufFile& other) {
-  const model::GgufTensor* found = other.find_tensor(tensor.name);
-  if (found == nullptr)
-    return make_error(ErrorCode::kMismatch, "%s: has no tensor '%s'", other.path().c_str(),
-                      std::string(tensor.name).c_str());
-  if (found->type != tensor.type || found->dims != tensor.dims)
-    return make_error(ErrorCode::kMismatch, "%s: tensor '%s' has another type or shape",
-                      other.path().c_str(), std::string(tensor.name).c_str());
-  return found;
-}
-
-Result<std::vector<patch::Flip>> diff_files(const model::GgufFile& base,
-                                            const model::GgufFile& modified) {
-  if (base.tensors().size() != modified.tensors().size())
-    return make_error(ErrorCode::kMismatch, "%s: has %zu tensors, the base has %zu",
-                      modified.path().c_str(), modified.tensors().size(), base.tensors().size());
-  std::vector<patch::Flip> flips;
-  for (const model::GgufTensor& tensor : base.tensors()) {
-    BANKAI_ASSIGN_OR_RETURN(const model::GgufTensor* other, counterpart(tensor, modified));
-    if (std::memcmp(tensor.data.data(), other->data.data(), tensor.data.size()) == 0) continue;
-    const auto address = model::parse_gguf_tensor_name(tensor.name);
-    const auto before = patchable_weights(tensor);
-    const auto after = patchable_weights(*other);
-    if (!address || !before || !after)
-      return make_error(ErrorCode::kMismatch,
-                        "%s: tensor '%s' differs, and is no 1-bit or ternary matrix that a patch "
-                        "can change",
-                        modified.path().c_str(), std::string(tensor.name).c_str());
-    const Status status = patch::diff_matrix(*address, *before, *after, flips);
-    if (!status.ok()) return with_context(status.error(), modified.path());
-  }
-  return flips;
-}
-
 }  // namespace
 
 Status patch_diff(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const std::string output, required_output(line));
   BANKAI_ASSIGN_OR_RETURN(const PatchWeights base, PatchWeights::open(files[0]));
   BANKAI_ASSIGN_OR_RETURN(const PatchWeights modified, PatchWeights::open(files[1]));
-  BANKAI_ASSIGN_OR_RETURN(std::vector<patch::Flip> flips, diff_files(base.file(), modified.file()));
+  BANKAI_ASSIGN_OR_RETURN(std::vector<patch::Flip> flips, diff_weights(base, modified));
   patch::Patch patch;
   patch.name = stem_of(output);
-  BANKAI_ASSIGN_OR_RETURN(const std::string label, base.file().get_string("general.name", ""));
+  BANKAI_ASSIGN_OR_RETURN(const std::string label, base.label());
   patch.base_model = patch::label_prefix(label, label.size());
   BANKAI_ASSIGN_OR_RETURN(patch.flips, patch::FlipSet::make(std::move(flips)));
   BANKAI_RETURN_IF_ERROR(patch::bind_to_base(patch, base.lookup()));
@@ -106,10 +69,10 @@ Status patch_compose(const CommandLine& line, Files files) {
 
 Status patch_convert(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const std::string output, required_output(line));
-  BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, patch::read_patch(files[0]));
-  if (line.has("model")) {
-    BANKAI_ASSIGN_OR_RETURN(const PatchWeights weights,
-                            PatchWeights::open(line.get<std::string>("model")));
+  const std::string model = line.has("model") ? line.get<std::string>("model") : "";
+  BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, open_patch(files[0], model));
+  if (!model.empty()) {
+    BANKAI_ASSIGN_OR_RETURN(const PatchWeights weights, PatchWeights::open(model));
     if (!line.force()) {
       BANKAI_ASSIGN_OR_RETURN(const patch::BaseCheck check,
                               patch::check_base(patch, weights.lookup()));

@@ -87,7 +87,7 @@ Result<bfs::HeldOutResult> prove(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(
       bfs::HeldOut probes,
       bfs::HeldOut::create(transformer, self, {{std::move(data), 1.0}}, context));
-  return probes.compare(stack.overlay, {});
+  return probes.compare(stack.flips.flips(), {});
 }
 
 // What validate finds about one patch; `problem` is empty if all is well.
@@ -146,7 +146,8 @@ Status patch_overlap(const CommandLine& line, Files files) {
 
 Status patch_validate(const CommandLine& line, Files files) {
   if (line.has("probes") && !line.has("model"))
-    return make_error(ErrorCode::kUsage, "--probes needs --model MODEL.gguf");
+    return make_error(ErrorCode::kUsage, "--probes needs --model MODEL");
+  const std::string model = line.has("model") ? line.get<std::string>("model") : "";
   std::optional<PatchWeights> weights;
   if (line.has("model")) {
     BANKAI_ASSIGN_OR_RETURN(PatchWeights opened,
@@ -157,7 +158,7 @@ Status patch_validate(const CommandLine& line, Files files) {
   if (line.has("budget-bytes")) {
     BANKAI_ASSIGN_OR_RETURN(budget, parse_size(line.get<std::string>("budget-bytes")));
   }
-  BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::Patch> patches, read_patches(files));
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<patch::Patch> patches, read_patches(files, model));
   Json list = Json::array();
   std::string first_problem;
   for (std::size_t i = 0; i < patches.size(); ++i) {

@@ -26,11 +26,14 @@ Progress::Progress(bool enabled) : enabled_(enabled), is_terminal_(isatty(STDERR
 void Progress::update(const std::string& text, double fraction) {
   if (!enabled_) return;
   const double now = clock_.seconds();
+  if (fraction < last_fraction_) task_seconds_ = now;
+  last_fraction_ = fraction;
   if (now - last_seconds_ < (is_terminal_ ? kTerminalSeconds : kPlainSeconds)) return;
   last_seconds_ = now;
   std::string line = text;
   if (fraction >= 0.0) line += format("  %3.0f %%", 100.0 * fraction);
-  if (fraction > 0.01) line += "  " + duration_text(now / fraction - now) + " left";
+  const double spent = now - task_seconds_;
+  if (fraction > 0.01) line += "  " + duration_text(spent / fraction - spent) + " left";
   if (is_terminal_) {
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
     line_open_ = true;

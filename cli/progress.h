@@ -16,6 +16,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   // `fraction` in [0, 1] of the whole task gives an estimate of the time left; negative: unknown.
+  // One that falls begins another task.
   void update(const std::string& text, double fraction);
   // A line that stays, between the updates.
   void remark(const std::string& text);
@@ -27,6 +28,8 @@ class Progress {
   bool is_terminal_;
   bool line_open_ = false;
   double last_seconds_ = -1.0;
+  double last_fraction_ = 0.0;
+  double task_seconds_ = 0.0;  // when the task began
   Stopwatch clock_;
 };
 

@@ -45,15 +45,15 @@ void print_rank_check(const bfs::RankCheck& check, bool json) {
     print_json_line(object);
     return;
   }
-  std::cout << format("%-8s %12s %10s %10s %10s %14s %10s\n", "kind", "candidates", "evaluated",
+  std::cout << format("%-10s %12s %10s %10s %10s %14s %10s\n", "kind", "candidates", "evaluated",
                       "Spearman", "Pearson", "best improve", "exact/s");
   for (const bfs::RankCheck::Kind& kind : check.kinds)
     std::cout << format(
-        "%-8s %12llu %10zu %10.4f %10.4f %8zu of %2zu %10.1f\n", plural_name(kind.kind),
+        "%-10s %12llu %10zu %10.4f %10.4f %8zu of %2zu %10.1f\n", plural_name(kind.kind),
         static_cast<unsigned long long>(kind.num_candidates), kind.agreement.count,
         kind.agreement.spearman, kind.agreement.pearson, kind.agreement.top_improving,
         kind.agreement.top, per_second(kind.agreement.count, kind.exact_seconds));
-  std::cout << format("ranking  %.3f s for all candidates, %.1f forward passes of %.3f s\n",
+  std::cout << format("ranking    %.3f s for all candidates, %.1f forward passes of %.3f s\n",
                       check.ranking_seconds, check.ranking_seconds / check.forward_seconds,
                       check.forward_seconds);
 }

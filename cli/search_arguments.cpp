@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "bfs/flippable.h"
+#include "cli/binary_options.h"
 #include "cli/model_options.h"
 #include "cli/parse.h"
 #include "cli/search_atlas.h"
@@ -47,9 +47,9 @@ Status read_metrics(const CommandLine& line, bfs::SearchOptions& options) {
   return {};
 }
 
-Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line, const model::Model& model,
-                                                bfs::Granularity granularity) {
-  const std::size_t num_layers = model.parameters().num_layers;
+Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line,
+                                                const bfs::SearchModel& model) {
+  const std::size_t num_layers = model.num_layers();
   const std::string all = "0-" + std::to_string(num_layers - 1);
   BANKAI_ASSIGN_OR_RETURN(
       const auto layers,
@@ -60,15 +60,11 @@ Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line, const m
   for (const std::uint32_t layer : layers) {
     for (const Projection projection : projections) {
       const TensorAddress tensor{layer, projection};
-      if (!bfs::flippable_shape(model, tensor))
-        return make_error(
-            ErrorCode::kUnsupported,
-            "%s: %s is not a 1-bit (Q1_0) or ternary matrix, so it has nothing to flip",
-            model.file().path().c_str(), to_string(tensor).c_str());
-      if (granularity == bfs::Granularity::kBit && !model.bit_matrix(tensor))
+      if (!model.weights()(tensor))
         return make_error(ErrorCode::kUnsupported,
-                          "%s: %s is ternary and has no bits: --granularity row, group or mixed",
-                          model.file().path().c_str(), to_string(tensor).c_str());
+                          "%s: %s is not a 1-bit or ternary matrix of a width in groups of 128, so "
+                          "it has nothing to flip",
+                          line.get<std::string>("model").c_str(), to_string(tensor).c_str());
       tensors.push_back(tensor);
     }
   }
@@ -111,12 +107,13 @@ void add_search_options(CommandLine& line) {
   line.group("Where to look, and how far")("layers", po::value<std::string>(),
                                            "layers such as 1-4,34 (default: all)")(
       "tensors", po::value<std::string>()->default_value("gate,up"),
-      "some of gate,up,down,q,k,v,o")("granularity", po::value<std::string>()->default_value("row"),
-                                      "what one flip is: row, group, bit or mixed")(
+      "some of gate,up,down,q,k,v,o")(
+      "granularity", po::value<std::string>()->default_value("row"),
+      "what one flip is: row, group, bit (of ternary weights a step) or mixed")(
       "strategy", po::value<std::string>()->default_value("greedy"),
-      names_of(bfs::all_strategies()).c_str())("candidates",
-                                               po::value<std::uint64_t>()->default_value(0),
-                                               "exhaustive: evaluate a sample of so many (0: all)")(
+      names_of(bfs::all_strategies()).c_str())(
+      "candidates", po::value<std::uint64_t>()->default_value(0),
+      "exhaustive, and proposals of strictly binary models: evaluate a sample of so many (0: all)")(
       "shortlist", po::value<std::uint64_t>()->default_value(defaults.shortlist),
       "greedy: best candidates by first order to verify in a round")(
       "iterations", po::value<std::uint64_t>()->default_value(0),
@@ -142,6 +139,7 @@ void add_search_options(CommandLine& line) {
       "stop after so many rounds without a better held-out score")(
       "time-limit", po::value<std::string>(), "stop after 90s, 10m, 2h …")(
       "seed", po::value<std::uint64_t>()->default_value(defaults.seed), "of sampling");
+  add_binary_options(line);
   line.group("Sensitivity atlas, instead of searching")(
       "atlas", po::value<Paths>(),
       "statistics of all candidates by layer, tensor and row: .json, or .svg for a picture; "
@@ -214,7 +212,8 @@ Result<SearchFiles> read_search_files(const CommandLine& line) {
   return files;
 }
 
-Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const model::Model& model) {
+Result<bfs::SearchOptions> read_search_options(const CommandLine& line,
+                                               const bfs::SearchModel& model) {
   bfs::SearchOptions options;
   BANKAI_RETURN_IF_ERROR(read_metrics(line, options));
   const auto strategy = bfs::find_strategy(line.get<std::string>("strategy"));
@@ -231,8 +230,8 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const mo
   if (options.strategy == bfs::StrategyKind::kHillClimb &&
       options.granularity == bfs::Granularity::kMixed)
     return Error{ErrorCode::kUsage,
-                 "--strategy hill-climb draws flips of one kind: --granularity row, group or bit"};
-  BANKAI_ASSIGN_OR_RETURN(options.tensors, read_tensors(line, model, options.granularity));
+                 "--strategy hill-climb draws flips of one size: --granularity row, group or bit"};
+  BANKAI_ASSIGN_OR_RETURN(options.tensors, read_tensors(line, model));
   options.control_penalty = line.get<double>("control-penalty");
   if (!(options.control_penalty >= 0.0))
     return Error{ErrorCode::kUsage, "--control-penalty must not be negative"};

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bfs/search_model.h"
 #include "bfs/search_options.h"
 #include "cli/command_line.h"
 #include "kernels/matmul.h"
@@ -31,7 +32,8 @@ void add_search_options(CommandLine& line);
 
 // Errors: kUsage.
 Result<SearchFiles> read_search_files(const CommandLine& line);
-Result<bfs::SearchOptions> read_search_options(const CommandLine& line, const model::Model& model);
+Result<bfs::SearchOptions> read_search_options(const CommandLine& line,
+                                               const bfs::SearchModel& model);
 // Reads the files of --target, --control and --heldout. Errors: those of bfs::read_data_set.
 Result<bfs::SearchData> read_search_data(const CommandLine& line);
 

@@ -9,8 +9,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bfs/flippable.h"
-#include "bfs/overlay.h"
 #include "core/atomic_file.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
@@ -22,7 +20,7 @@ namespace {
 // How the patch came about: kept in the JSON file. No times and no machine: equal searches give
 // equal bytes.
 std::string history(const bfs::SearchContext& context, const SearchReport& report,
-                    const Sha256Digest& model_hash, kernels::ActivationMode mode) {
+                    const Sha256Digest& model_hash) {
   const bfs::SearchOptions& options = context.options();
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   nlohmann::ordered_json projections = nlohmann::ordered_json::array();
@@ -31,19 +29,18 @@ std::string history(const bfs::SearchContext& context, const SearchReport& repor
     if (tensor.layer == options.tensors.front().layer)
       projections.push_back(patch_name(tensor.projection));
   }
-  nlohmann::ordered_json json = {
-      {"search_algorithm", bfs::strategy_name(options.strategy).name},
-      {"metric", bfs::metric_name(options.metric)},
-      {"control_metric", bfs::metric_name(options.control_metric)},
-      {"control_penalty", options.control_penalty},
-      {"granularity", bfs::granularity_name(options.granularity)},
-      {"activations", mode == kernels::ActivationMode::kA8 ? "a8" : "a16"},
-      {"search_layers", layers},
-      {"search_projs", projections},
-      {"max_iters", options.iterations},
-      {"seed", options.seed},
-      {"final_fitness", report.fitness.fitness},
-      {"model_sha256", to_hex(model_hash)}};
+  nlohmann::ordered_json json = {{"search_algorithm", bfs::strategy_name(options.strategy).name},
+                                 {"metric", bfs::metric_name(options.metric)},
+                                 {"control_metric", bfs::metric_name(options.control_metric)},
+                                 {"control_penalty", options.control_penalty},
+                                 {"granularity", bfs::granularity_name(options.granularity)},
+                                 {"activations", context.search_model().precision()},
+                                 {"search_layers", layers},
+                                 {"search_projs", projections},
+                                 {"max_iters", options.iterations},
+                                 {"seed", options.seed},
+                                 {"final_fitness", report.fitness.fitness},
+                                 {"model_sha256", to_hex(model_hash)}};
   if (report.held_out && report.held_out->num_probes > 0)
     json["held_out"] = {{"probes", report.held_out->num_probes},
                         {"correct_before", report.held_out->correct_before},
@@ -55,18 +52,13 @@ std::string history(const bfs::SearchContext& context, const SearchReport& repor
 
 Result<patch::Patch> bound_patch(const bfs::SearchContext& context, const bfs::SearchState& state) {
   BANKAI_ASSIGN_OR_RETURN(patch::Patch patch, context.make_patch(state.accepted));
-  BANKAI_ASSIGN_OR_RETURN(patch.base_model, model_name(context.model()));
-  BANKAI_RETURN_IF_ERROR(patch::bind_to_base(patch, bfs::flippable_weights(context.model())));
+  BANKAI_ASSIGN_OR_RETURN(patch.base_model, context.search_model().name());
+  BANKAI_RETURN_IF_ERROR(patch::bind_to_base(patch, context.search_model().weights()));
   if (context.options().bare) patch.base.hash.reset();
   return patch;
 }
 
 }  // namespace
-
-Result<std::string> model_name(const model::Model& model) {
-  const std::string stem = std::filesystem::path(model.file().path()).stem().string();
-  return model.file().get_string("general.name", stem);
-}
 
 Status load_checkpoint(const std::string& path, std::vector<std::byte>& bytes) {
   if (!std::filesystem::exists(path)) return {};
@@ -100,21 +92,19 @@ Status append_log(const std::string& path, std::string_view line) {
 Result<Proofs> make_proofs(bfs::SearchContext& context, const bfs::SearchData& data,
                            bfs::HeldOut* held_out, const bfs::SearchState& state) {
   Proofs proofs;
-  const model::RowOverlay overlay =
-      bfs::make_overlay(context.model(), context.flips(state.accepted));
-  if (held_out != nullptr) proofs.held_out = held_out->compare(overlay, {});
+  const std::vector<patch::Flip> flips = context.flips(state.accepted);
+  if (held_out != nullptr) proofs.held_out = held_out->compare(flips, {});
   if (data.controls.empty()) return proofs;
   BANKAI_ASSIGN_OR_RETURN(bfs::HeldOut controls,
-                          bfs::HeldOut::create(context.transformer(), context.communicator(),
+                          bfs::HeldOut::create(context.search_model(), context.communicator(),
                                                data.controls, context.options().text_context));
-  proofs.controls = controls.compare(overlay, {});
+  proofs.controls = controls.compare(flips, {});
   return proofs;
 }
 
 Result<SearchReport> make_report(bfs::SearchContext& context, Proofs proofs,
                                  const bfs::SearchState& state, const RunFacts& facts) {
   SearchReport report;
-  const model::Transformer& transformer = context.transformer();
   const std::span<const double> base = context.base_scores();
   report.fitness = state.fitness;
   report.front = state.front;
@@ -127,11 +117,10 @@ Result<SearchReport> make_report(bfs::SearchContext& context, Proofs proofs,
   report.forward_tokens = forward_tokens(context, state);
   report.seconds = facts.seconds;
   report.ranks = facts.ranks;
-  report.threads = transformer.options().threads;
-  report.kernel = transformer.table().name;
+  report.threads = context.search_model().threads();
+  report.kernel = context.search_model().table().name;
   BANKAI_ASSIGN_OR_RETURN(report.patch, bound_patch(context, state));
-  report.patch.metadata =
-      history(context, report, facts.model_hash, transformer.options().activations);
+  report.patch.metadata = history(context, report, facts.model_hash);
   return report;
 }
 

@@ -12,9 +12,6 @@
 
 namespace bankai::cli {
 
-// The name in the file, else that of the file.
-Result<std::string> model_name(const model::Model& model);
-
 // The content of a checkpoint; empty if there is no such file yet. Errors: kIo, kBadInput (an
 // empty file).
 Status load_checkpoint(const std::string& path, std::vector<std::byte>& bytes);

@@ -97,20 +97,22 @@ Status write_scores(const std::string& path, const bfs::SearchContext& context,
   BANKAI_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::create(path, overwrite));
   const bool csv = path.ends_with(".csv");
   if (csv)
-    BANKAI_RETURN_IF_ERROR(
-        file.write("layer,tensor,row,group,column,delta_loss,sensitivity,control_loss,fitness\n"));
+    BANKAI_RETURN_IF_ERROR(file.write(
+        "layer,tensor,row,group,column,step,delta_loss,sensitivity,control_loss,fitness\n"));
   for (const bfs::ScoredCandidate& candidate : state.ranking) {
     const patch::Flip flip = context.space().flip(candidate.id);
     const std::string group =
         flip.kind == patch::FlipKind::kGroup ? std::to_string(flip.index) : "";
-    const std::string column = flip.kind == patch::FlipKind::kBit ? std::to_string(flip.index) : "";
+    const std::string column = patch::is_single(flip.kind) ? std::to_string(flip.index) : "";
+    const int step = flip.kind == patch::FlipKind::kStepUp ? 1 : -1;
+    const std::string step_text = patch::is_step(flip.kind) ? std::to_string(step) : "";
     const double delta_loss = -candidate.fitness.target_gain;
     if (csv) {
-      BANKAI_RETURN_IF_ERROR(
-          file.write(format("%u,%s,%u,%s,%s,%.17g,%.17g,%.17g,%.17g\n", flip.tensor.layer,
-                            std::string(short_name(flip.tensor.projection)).c_str(), flip.row,
-                            group.c_str(), column.c_str(), delta_loss, std::abs(delta_loss),
-                            candidate.fitness.control_loss, candidate.fitness.fitness)));
+      BANKAI_RETURN_IF_ERROR(file.write(
+          format("%u,%s,%u,%s,%s,%s,%.17g,%.17g,%.17g,%.17g\n", flip.tensor.layer,
+                 std::string(short_name(flip.tensor.projection)).c_str(), flip.row, group.c_str(),
+                 column.c_str(), step_text.c_str(), delta_loss, std::abs(delta_loss),
+                 candidate.fitness.control_loss, candidate.fitness.fitness)));
       continue;
     }
     Json line = {{"layer", flip.tensor.layer},
@@ -118,6 +120,7 @@ Status write_scores(const std::string& path, const bfs::SearchContext& context,
                  {"row", flip.row}};
     if (!group.empty()) line["group"] = flip.index;
     if (!column.empty()) line["column"] = flip.index;
+    if (!step_text.empty()) line["step"] = step;
     line["delta_loss"] = delta_loss;
     line["sensitivity"] = std::abs(delta_loss);
     line["control_loss"] = candidate.fitness.control_loss;
@@ -128,7 +131,7 @@ Status write_scores(const std::string& path, const bfs::SearchContext& context,
 }
 
 std::uint64_t forward_tokens(const bfs::SearchContext& context, const bfs::SearchState& state) {
-  return state.work / (2 * context.model().parameters().num_layers);
+  return state.work / (2 * context.search_model().num_layers());
 }
 
 std::string round_event(const bfs::SearchContext& context, const bfs::SearchState& state,

@@ -20,8 +20,7 @@ SearchRun::SearchRun(const CommandLine& line, const SearchSetup& setup,
       setup_(setup),
       communicator_(communicator),
       is_root_(communicator.rank() == 0),
-      progress_(is_root_ && !line.quiet()),
-      transformer_(*setup_.model, *setup_.table, setup_.forward) {}
+      progress_(is_root_ && !line.quiet()) {}
 
 Status SearchRun::run() {
   BANKAI_RETURN_IF_ERROR(prepare());
@@ -58,9 +57,10 @@ SearchRun::Stop SearchRun::why_stopped(const Status& status) {
 }
 
 Status SearchRun::prepare() {
-  for (const std::string& warning : setup_.model->warnings())
-    progress_.remark("warning: " + warning);
-  const Status checked = is_root_ ? check_probes() : Status();
+  if (setup_.model != nullptr)
+    for (const std::string& warning : setup_.model->warnings())
+      progress_.remark("warning: " + warning);
+  const Status checked = is_root_ && setup_.transformer != nullptr ? check_probes() : Status();
   BANKAI_RETURN_IF_ERROR(agree_with_root(checked));
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator_, create_context()));
   return resume();
@@ -68,12 +68,12 @@ Status SearchRun::prepare() {
 
 Status SearchRun::create_context() {
   BANKAI_ASSIGN_OR_RETURN(
-      context_, bfs::SearchContext::create(transformer_, communicator_, setup_.options, setup_.data,
-                                           make_hooks()));
+      context_, bfs::SearchContext::create(*setup_.searched, communicator_, setup_.options,
+                                           setup_.data, make_hooks()));
   if (setup_.data.held_out.empty()) return {};
-  BANKAI_ASSIGN_OR_RETURN(held_out_,
-                          bfs::HeldOut::create(transformer_, communicator_, setup_.data.held_out,
-                                               setup_.options.text_context));
+  BANKAI_ASSIGN_OR_RETURN(
+      held_out_, bfs::HeldOut::create(*setup_.searched, communicator_, setup_.data.held_out,
+                                      setup_.options.text_context));
   return {};
 }
 
@@ -81,7 +81,7 @@ Status SearchRun::create_context() {
 Status SearchRun::check_probes() {
   constexpr std::size_t kMostLines = 12;
   const std::vector<bfs::Finding> findings =
-      bfs::audit_probes(transformer_, setup_.options, setup_.data);
+      bfs::audit_probes(*setup_.transformer, setup_.options, setup_.data);
   for (const bfs::Finding& finding : findings)
     if (finding.is_fatal) return Error{ErrorCode::kBadInput, finding.message};
   for (std::size_t i = 0; i < findings.size() && i < kMostLines; ++i)
@@ -225,7 +225,7 @@ Status SearchRun::check_ranking() {
 }
 
 Status SearchRun::make_atlas() {
-  BANKAI_ASSIGN_OR_RETURN(const std::string name, model_name(context_->model()));
+  BANKAI_ASSIGN_OR_RETURN(const std::string name, context_->search_model().name());
   const Result<bfs::Atlas> atlas = bfs::make_atlas(
       *context_, setup_.data, name, to_hex(setup_.model_hash), setup_.forward.activations);
   progress_.finish();

@@ -52,7 +52,6 @@ class SearchRun {
   mpi::Communicator& communicator_;
   bool is_root_;
   Progress progress_;
-  model::Transformer transformer_;
   std::unique_ptr<bfs::SearchContext> context_;
   std::optional<bfs::HeldOut> held_out_;
   bfs::SearchState state_;

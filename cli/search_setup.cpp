@@ -1,8 +1,17 @@
 #include "cli/search_setup.h"
 
+#include <bit>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "bfs/binary_search_model.h"
 #include "bfs/search_digest.h"
+#include "cli/binary_options.h"
+#include "cli/model_kind.h"
 #include "cli/model_options.h"
 #include "cli/shared_model.h"
+#include "model/bit1_file.h"
 #include "mpi/agreement.h"
 #include "mpi/core_share.h"
 
@@ -20,14 +29,66 @@ Status read_options(const CommandLine& line, int default_threads, SearchSetup& s
   return {};
 }
 
+// What a search of a strictly binary model takes.
+constexpr const char* kBinarySearchOptions =
+    "model target control heldout metric control-metric control-penalty ctx layers tensors "
+    "granularity strategy candidates shortlist iterations budget-flips budget-bytes min-gain "
+    "flip-penalty pareto population heldout-level min-effect patience time-limit seed output name "
+    "bare scores-out checkpoint resume log activation-memory shards ";
+
+Status load_binary(const CommandLine& line, SearchSetup& setup) {
+  BANKAI_RETURN_IF_ERROR(
+      line.accept_only("a BIT1 model", std::string(kBinarySearchOptions) + kBinaryOptions));
+  const auto& path = line.get<std::string>("model");
+  const int threads = setup.forward.threads;
+  BANKAI_ASSIGN_OR_RETURN(model::BinaryModel model, load_binary_model(line, path, threads));
+  setup.binary = std::make_unique<model::BinaryModel>(std::move(model));
+  BANKAI_ASSIGN_OR_RETURN(const model::BinaryOptions rules, read_binary_options(line, threads));
+  BANKAI_ASSIGN_OR_RETURN(const double scale, read_logit_scale(line, setup.binary->shape));
+  BANKAI_ASSIGN_OR_RETURN(
+      setup.searched, bfs::make_binary_search_model(*setup.binary, *setup.table, rules, scale,
+                                                    std::filesystem::path(path).stem().string()));
+  Sha256 hash;  // of all that decides what the model says
+  hash.update(model::encode_bit1(*setup.binary));
+  setup.model_hash = hash.finish();
+  return {};
+}
+
+// Collective.
+Status load(const CommandLine& line, mpi::Communicator& communicator, SearchSetup& setup) {
+  const auto& path = line.get<std::string>("model");
+  const Result<ModelKind> kind = detect_model_kind(path);
+  BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, kind.ok() ? Status() : Status(kind.error())));
+  if (*kind == ModelKind::kBit1) return mpi::agree(communicator, load_binary(line, setup));
+  Result<std::unique_ptr<model::Model>> model = load_shared_model(path, setup.load, communicator);
+  BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, model.ok() ? Status() : Status(model.error())));
+  setup.model = std::move(model).value();
+  setup.transformer =
+      std::make_unique<model::Transformer>(*setup.model, *setup.table, setup.forward);
+  setup.searched = bfs::make_search_model(*setup.transformer);
+  setup.model_hash = bfs::hash_model(setup.model->file());
+  return {};
+}
+
+// The rules of a strictly binary model are part of what a search depends on.
+Sha256Digest with_rules(const CommandLine& line, const Sha256Digest& digest) {
+  Sha256 hash;
+  hash.update(digest);
+  for (const char* rule : {"tie", "score"}) hash.update(line.get<std::string>(rule));
+  if (line.has("logit-scale"))
+    hash.update_u64(std::bit_cast<std::uint64_t>(line.get<double>("logit-scale")));
+  return hash.finish();
+}
+
 Status set_up(const CommandLine& line, SearchSetup& setup) {
-  BANKAI_ASSIGN_OR_RETURN(setup.options, read_search_options(line, *setup.model));
+  BANKAI_ASSIGN_OR_RETURN(setup.options, read_search_options(line, *setup.searched));
   setup.options.only_ranks = setup.files.check_ranking == 0U;
   BANKAI_ASSIGN_OR_RETURN(setup.data, read_search_data(line));
-  setup.model_hash = bfs::hash_model(setup.model->file());
   setup.digest =
       bfs::hash_search(setup.model_hash, setup.forward.activations, setup.options, setup.data);
-  return {};
+  if (setup.binary == nullptr) return {};
+  setup.digest = with_rules(line, setup.digest);
+  return bfs::check_binary_data(setup.data, setup.binary->shape.vocabulary);
 }
 
 }  // namespace
@@ -36,10 +97,7 @@ Result<SearchSetup> set_up_search(const CommandLine& line, mpi::Communicator& co
   SearchSetup setup;
   BANKAI_RETURN_IF_ERROR(
       mpi::agree(communicator, read_options(line, mpi::cores_for_this_rank(communicator), setup)));
-  Result<std::unique_ptr<model::Model>> model =
-      load_shared_model(line.get<std::string>("model"), setup.load, communicator);
-  BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, model.ok() ? Status() : Status(model.error())));
-  setup.model = std::move(model).value();
+  BANKAI_RETURN_IF_ERROR(load(line, communicator, setup));
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, set_up(line, setup)));
   BANKAI_RETURN_IF_ERROR(
       mpi::all_equal(communicator, setup.digest, "the model, the data or an option"));

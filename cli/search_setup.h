@@ -3,10 +3,12 @@
 
 #include <memory>
 
+#include "bfs/search_model.h"
 #include "bfs/search_options.h"
 #include "cli/command_line.h"
 #include "cli/search_arguments.h"
 #include "core/sha256.h"
+#include "model/binary_model.h"
 #include "model/model.h"
 #include "model/transformer.h"
 #include "mpi/communicator.h"
@@ -18,7 +20,10 @@ struct SearchSetup {
   bfs::SearchData data;
   bfs::SearchOptions options;
   model::LoadOptions load;
-  std::unique_ptr<model::Model> model;
+  std::unique_ptr<model::Model> model;  // and what runs it; null for
+  std::unique_ptr<model::Transformer> transformer;
+  std::unique_ptr<model::BinaryModel> binary;  // strictly binary models
+  std::unique_ptr<bfs::SearchModel> searched;  // one or the other
   const kernels::KernelTable* table = nullptr;
   model::ForwardOptions forward;
   Sha256Digest model_hash;

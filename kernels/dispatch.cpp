@@ -52,6 +52,8 @@ KernelTable filled_from(KernelTable table, const KernelTable& lower) {
   fill(table.add_relu2_changes, lower.add_relu2_changes);
   fill(table.add_shortfalls, lower.add_shortfalls);
   fill(table.add_fixed, lower.add_fixed);
+  fill(table.dot_signs, lower.dot_signs);
+  fill(table.add_signs, lower.add_signs);
   fill(table.dot_f32, lower.dot_f32);
   fill(table.add_f32, lower.add_f32);
   fill(table.f32_to_f16, lower.f32_to_f16);

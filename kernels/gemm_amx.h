@@ -58,6 +58,7 @@ class AmxProduct {
   static constexpr std::size_t kGroupRuns = kGroupCols / kRunCols;
   static constexpr std::size_t kRunLines = panel_format_info(kFormat).run_lines;
   static constexpr std::size_t kRuns = 4;  // of a stripe, and parts of a block
+  static constexpr std::size_t kStripeGroups = kRuns / kGroupRuns;
   static constexpr std::size_t kSteps = kRunCols / kDepth;
   static constexpr std::size_t kPlanes = kHasLow ? 2 : 1;
   static constexpr std::size_t kBlockTokens = 2 * kTileTokens / kPlanes;
@@ -69,6 +70,10 @@ class AmxProduct {
   struct Dots {
     alignas(64) std::int32_t values[kTileTokens][16];
   };
+
+  // Integers of a left tile with both halves of the rows, and of a run.
+  static constexpr std::size_t kTileDots = 2 * sizeof(Dots) / sizeof(std::int32_t);
+  static constexpr std::size_t kRunDots = 2 * kTileDots;
 
   static std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
@@ -107,6 +112,21 @@ class AmxProduct {
         unpack_bits<kFormat == PanelFormat::kOneBit ? 1 : 2>(lines + kLineBytes, kRunCols,
                                                              weight_tiles_[run]);
     }
+    load_steps();
+  }
+
+  // Side by side, so that the sums of many tokens find them at fixed distances.
+  void load_steps() {
+    const std::size_t groups = activations_.cols / kGroupCols;
+    const float* from = activations_.scales + first_token_ * groups + first_run_ / kGroupRuns;
+    if (num_runs_ == kRuns) {
+      for (std::size_t t = 0; t < num_tokens_; ++t, from += groups)
+        __builtin_memcpy(steps_[t], from, sizeof steps_[t]);
+      return;
+    }
+    const std::size_t bytes = num_runs_ / kGroupRuns * sizeof(float);
+    for (std::size_t t = 0; t < num_tokens_; ++t, from += groups)
+      __builtin_memcpy(steps_[t], from, bytes);
   }
 
   void add_stripe() {
@@ -188,26 +208,24 @@ class AmxProduct {
   // dots: of the first run; row: of the first token in its tile.
   template <std::size_t kTokens>
   void add_tokens(const Dots* dots, std::size_t row, std::size_t token, std::size_t half) {
-    const std::size_t groups = activations_.cols / kGroupCols;
+    const float* steps = steps_[token];
+    const std::int32_t* dot = dots->values[row];
+    float* const to = sums_[token] + 16 * half;
     __m512 sums[kTokens];
-    for (std::size_t t = 0; t < kTokens; ++t)
-      sums[t] = _mm512_load_ps(sums_[token + t] + 16 * half);
-    for (std::size_t run = 0; run < num_runs_; ++run, dots += sizeof dots_[0][0] / sizeof *dots) {
-      const float* scales =
-          activations_.scales + (first_token_ + token) * groups + (first_run_ + run) / kGroupRuns;
+    for (std::size_t t = 0; t < kTokens; ++t) sums[t] = _mm512_load_ps(to + kPanelRows * t);
+    for (std::size_t run = 0; run < num_runs_; ++run, dot += kRunDots) {
       for (std::size_t t = 0; t < kTokens; ++t) {
-        __m512i values = _mm512_load_si512(dots->values[row + t]);
+        __m512i values = _mm512_load_si512(dot + 16 * t);
         if constexpr (kHasLow) {  // 255 · high + low
-          constexpr std::size_t kLowTile = sizeof dots_[0][0][0] / sizeof *dots;
           values = _mm512_sub_epi32(_mm512_slli_epi32(values, 8), values);
-          values = _mm512_add_epi32(values, _mm512_load_si512(dots[kLowTile].values[row + t]));
+          values = _mm512_add_epi32(values, _mm512_load_si512(dot + kTileDots + 16 * t));
         }
-        const __m512 scale = _mm512_mul_ps(scales_[run][half], _mm512_set1_ps(scales[t * groups]));
+        const __m512 step = _mm512_set1_ps(steps[kStripeGroups * t + run / kGroupRuns]);
+        const __m512 scale = _mm512_mul_ps(scales_[run][half], step);
         sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(values), scale, sums[t]);
       }
     }
-    for (std::size_t t = 0; t < kTokens; ++t)
-      _mm512_store_ps(sums_[token + t] + 16 * half, sums[t]);
+    for (std::size_t t = 0; t < kTokens; ++t) _mm512_store_ps(to + kPanelRows * t, sums[t]);
   }
 
   const Panels weights_;
@@ -222,6 +240,7 @@ class AmxProduct {
   __m512 scales_[kRuns][2];  // of rows 0 to 15, 16 to 31
   WeightTiles weight_tiles_[kRuns][kSteps];
   Dots dots_[2][kRuns][2][2];  // of this block and the last: run, left tile, half of the rows
+  float steps_[kMaxTokens][kStripeGroups];  // scales of the activations for the stripe's groups
   alignas(64) float sums_[kMaxTokens][kPanelRows];
 };
 

@@ -51,6 +51,9 @@ struct PackedVectors {
 
 inline constexpr std::size_t kDigitTokens = 128;  // of add_digit_products
 
+inline constexpr std::size_t kSignRows = 8;   // rows of inputs that dot_signs and add_signs take
+inline constexpr std::size_t kSignStep = 32;  // and what their lengths are multiples of
+
 // A query over keys of bits, which are the rows of panels (bit_panels.h): word w of key j is at
 // keys[j / 8 · panel_stride + 8 · w + j mod 8]; whole panels are readable. Costs stay below 2^62 in
 // size.
@@ -186,6 +189,16 @@ struct KernelTable {
   // limit]; NaN counts as −limit. limit is at most 2^10.
   void (*add_fixed)(const float* a, const float* b, std::size_t n, float limit,
                     std::int64_t* sums) = nullptr;
+
+  // Products of 16-bit weights with kSignRows rows of inputs of −1, 0 or +1, input_stride apart,
+  // and what weights learn from them. n is a multiple of kSignStep, at most 2^15.
+  //   sums_t = Σ_i weights_i · inputs_{t,i}                         exact
+  //   weights_i = weights_i + Σ_t steps_t · inputs_{t,i}, in place, then limited to [−limit, limit]
+  // |weights_i| plus the magnitudes of all steps are below 2^15.
+  void (*dot_signs)(const std::int16_t* weights, const std::int16_t* inputs,
+                    std::size_t input_stride, std::size_t n, std::int32_t* sums) = nullptr;
+  void (*add_signs)(const std::int16_t* steps, const std::int16_t* inputs, std::size_t input_stride,
+                    std::size_t n, std::int16_t limit, std::int16_t* weights) = nullptr;
 
   // Σ a_i · b_i in 16 lanes of fma.
   float (*dot_f32)(const float* a, const float* b, std::size_t n) = nullptr;

@@ -17,6 +17,8 @@
 #include "kernels/outer_digits_body.h"
 #include "kernels/quantize_body.h"
 #include "kernels/rows_avx2.h"
+#include "kernels/signs_avx2.h"
+#include "kernels/signs_body.h"
 #include "kernels/transposed_body.h"
 #include "kernels/vec16_avx2.h"
 #include "kernels/xnor_avx2.h"
@@ -51,6 +53,8 @@ const KernelTable kAvx2Kernels = {
     .add_relu2_changes = add_relu2_changes<Vec16Avx2>,
     .add_shortfalls = add_shortfalls<Vec16Avx2>,
     .add_fixed = add_fixed<Vec16Avx2>,
+    .dot_signs = dot_signs<SignsAvx2>,
+    .add_signs = add_signs<SignsAvx2>,
     .dot_f32 = dot_f32<Vec16Avx2>,
     .add_f32 = add_f32<Vec16Avx2>,
     .f32_to_f16 = f32_to_f16<Vec16Avx2>,

@@ -14,6 +14,8 @@
 #include "kernels/outer_body.h"
 #include "kernels/quantize_body.h"
 #include "kernels/rows_neon.h"
+#include "kernels/signs_body.h"
+#include "kernels/signs_neon.h"
 #include "kernels/vec16_neon.h"
 
 namespace bankai::kernels {
@@ -39,6 +41,8 @@ const KernelTable kNeonKernels = {
     .add_relu2_changes = add_relu2_changes<Vec16Neon>,
     .add_shortfalls = add_shortfalls<Vec16Neon>,
     .add_fixed = add_fixed<Vec16Neon>,
+    .dot_signs = dot_signs<SignsNeon>,
+    .add_signs = add_signs<SignsNeon>,
     .dot_f32 = dot_f32<Vec16Neon>,
     .add_f32 = add_f32<Vec16Neon>,
     .f32_to_f16 = f32_to_f16<Vec16Neon>,

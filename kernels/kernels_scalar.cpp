@@ -155,6 +155,23 @@ void add_digit_products(const std::int8_t* a, std::size_t a_stride, const float*
     }
 }
 
+void dot_signs(const std::int16_t* weights, const std::int16_t* inputs, std::size_t input_stride,
+               std::size_t n, std::int32_t* sums) {
+  for (std::size_t t = 0; t < kSignRows; ++t) {
+    sums[t] = 0;
+    for (std::size_t i = 0; i < n; ++i) sums[t] += weights[i] * inputs[t * input_stride + i];
+  }
+}
+
+void add_signs(const std::int16_t* steps, const std::int16_t* inputs, std::size_t input_stride,
+               std::size_t n, std::int16_t limit, std::int16_t* weights) {
+  for (std::size_t i = 0; i < n; ++i) {
+    int sum = weights[i];
+    for (std::size_t t = 0; t < kSignRows; ++t) sum += steps[t] * inputs[t * input_stride + i];
+    weights[i] = static_cast<std::int16_t>(sum > limit ? limit : sum < -limit ? -limit : sum);
+  }
+}
+
 // One multiply-add after another, as the loops above do them.
 std::uint64_t int8_peak(std::size_t rounds) {
   volatile std::int8_t factor = 3;
@@ -192,6 +209,8 @@ const KernelTable kScalarKernels = {
     .add_relu2_changes = add_relu2_changes<Vec16Scalar>,
     .add_shortfalls = add_shortfalls<Vec16Scalar>,
     .add_fixed = add_fixed<Vec16Scalar>,
+    .dot_signs = dot_signs,
+    .add_signs = add_signs,
     .dot_f32 = dot_f32<Vec16Scalar>,
     .add_f32 = add_f32<Vec16Scalar>,
     .f32_to_f16 = f32_to_f16<Vec16Scalar>,

@@ -21,13 +21,15 @@ struct Architecture {
   bool has_qk_norm;         // an RMS norm of every head's query and key
   bool has_sub_norms;       // RMS norms in front of the output and the down projection
   bool rotates_neighbours;  // the pairs (2i, 2i + 1) of a head instead of NeoX's (i, i + half)
+  bool has_biases;          // of queries, keys and values
 };
 
-inline constexpr std::array<Architecture, 4> kArchitectures = {{
-    {"qwen3", Activation::kSilu, true, false, false},
-    {"llama", Activation::kSilu, false, false, true},
-    {"bitnet", Activation::kSilu, false, true, false},
-    {"bitnet-b1.58", Activation::kRelu2, false, true, false},
+inline constexpr std::array<Architecture, 5> kArchitectures = {{
+    {"qwen3", Activation::kSilu, true, false, false, false},
+    {"qwen2", Activation::kSilu, false, false, false, true},
+    {"llama", Activation::kSilu, false, false, true, false},
+    {"bitnet", Activation::kSilu, false, true, false, false},
+    {"bitnet-b1.58", Activation::kRelu2, false, true, false, false},
 }};
 
 // nullptr for a name that is not in the list.

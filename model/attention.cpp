@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/kv_quantiser.h"
+#include "model/kv_rotation.h"
 #include "model/parallel.h"
 #include "model/transformer.h"
 
@@ -65,9 +65,12 @@ void Transformer::collect_runs(std::span<const std::size_t> query_tokens) {
   }
 }
 
-void Transformer::norm_and_rotate(const std::vector<float>& norm, std::size_t position,
-                                  float* head) const {
+// `offset`: of the head in `bias`. Biases are no part of the projections, which stay products of
+// weights alone: what flips and their gradients speak of.
+void Transformer::norm_and_rotate(const std::vector<float>& norm, const std::vector<float>& bias,
+                                  std::size_t offset, std::size_t position, float* head) const {
   const Hyperparameters& h = model_.parameters();
+  if (h.has_biases) table_.add_f32(bias.data() + offset, head, h.head_dim);
   if (h.has_qk_norm) table_.rms_norm(head, norm.data(), h.head_dim, h.rms_epsilon, head);
   if (h.rope.neighbours) split_pairs(head, rope_.half());
   table_.rope_neox(head, rope_.cos(position), rope_.sin(position), rope_.half());
@@ -78,8 +81,10 @@ void Transformer::store_key(std::size_t layer, std::size_t token, std::size_t kv
                             AttentionProjections& projections) const {
   const Hyperparameters& h = model_.parameters();
   const TokenPlace& place = places_[token];
+  const LayerWeights& weights = model_.layer(layer);
   const std::size_t offset = token * h.kv_dim() + kv_head * h.head_dim;
-  norm_and_rotate(model_.layer(layer).key_norm, place.position, projections.key.data() + offset);
+  norm_and_rotate(norms_.empty() ? weights.key_norm : norms_[layer].key, weights.key_bias,
+                  kv_head * h.head_dim, place.position, projections.key.data() + offset);
   place.kv->write(table_, kv_head, place.first_row + place.position,
                   projections.key.data() + offset, projections.value.data() + offset);
 }
@@ -120,18 +125,19 @@ void Transformer::store_keys(std::size_t layer, std::span<const Segment> segment
 void Transformer::rotate_queries(std::size_t layer, const QueryRun& run, std::size_t kv_head,
                                  AttentionProjections& projections) const {
   const Hyperparameters& h = model_.parameters();
+  const LayerWeights& weights = model_.layer(layer);
   const std::size_t heads = h.num_heads / h.num_kv_heads;
   for (std::size_t i = 0; i < run.num_queries; ++i) {
-    float* query = projections.query.data() + (run.first_query + i) * h.query_dim() +
-                   kv_head * heads * h.head_dim;
-    for (std::size_t head = 0; head < heads; ++head)
-      norm_and_rotate(model_.layer(layer).query_norm, run.first_place.position + i,
-                      query + head * h.head_dim);
+    float* queries = projections.query.data() + (run.first_query + i) * h.query_dim();
+    for (std::size_t head = kv_head * heads; head < (kv_head + 1) * heads; ++head)
+      norm_and_rotate(norms_.empty() ? weights.query_norm : norms_[layer].query, weights.query_bias,
+                      head * h.head_dim, run.first_place.position + i, queries + head * h.head_dim);
   }
 }
 
-// What the queries of a run read from one key/value head.
-void Transformer::attend_run(const QueryRun& run, std::size_t kv_head,
+// What the queries of a run read from one key/value head. The bias of the values is added here,
+// once: the weights of all positions sum to one.
+void Transformer::attend_run(std::size_t layer, const QueryRun& run, std::size_t kv_head,
                              const AttentionProjections& projections, AttentionScratch& scratch) {
   const Hyperparameters& h = model_.parameters();
   const std::size_t heads = h.num_heads / h.num_kv_heads;
@@ -149,10 +155,10 @@ void Transformer::attend_run(const QueryRun& run, std::size_t kv_head,
   scratch.mixed.assign(num_queries * h.head_dim, 0.0F);
   for (std::size_t i = 0; i < run.num_queries; ++i)
     std::copy_n(projections.query.data() + offset_of(i), width, scratch.queries.data() + i * width);
-  const bool rotates = first.kv->format().rotates();
-  if (rotates)
+  const KvFormat& format = first.kv->format();
+  if (format.rotates())
     for (std::size_t q = 0; q < num_queries; ++q)
-      rotate_vector(scratch.queries.data() + q * h.head_dim, h.head_dim);
+      rotate_query(format, scratch.queries.data() + q * h.head_dim, h.head_dim);
   float* scores = scratch.scores.data();
   first.kv->score(table_, kv_head, first.first_row, num_positions, scratch.queries.data(),
                   num_queries, scale, scores, stride);
@@ -173,7 +179,9 @@ void Transformer::attend_run(const QueryRun& run, std::size_t kv_head,
     const float* from = scratch.mixed.data() + q * h.head_dim;
     float* to = mixed_.data() + offset_of(q / heads) + q % heads * h.head_dim;
     for (std::size_t d = 0; d < h.head_dim; ++d) to[d] = from[d] * factor;
-    if (rotates) rotate_back(to, h.head_dim);
+    if (format.rotates()) rotate_sum_back(format, to, h.head_dim);
+    if (h.has_biases)
+      table_.add_f32(model_.layer(layer).value_bias.data() + kv_head * h.head_dim, to, h.head_dim);
   }
 }
 
@@ -218,7 +226,7 @@ void Transformer::attend(std::size_t layer, std::span<const Segment> segments,
                      store_key(layer, index, item % heads, projections);
                      rotate_queries(layer, run, item % heads, projections);
                    }
-                   attend_run(run, item % heads, projections, scratch);
+                   attend_run(layer, run, item % heads, projections, scratch);
                  }
                });
 }

@@ -10,15 +10,8 @@
 namespace bankai::model {
 namespace {
 
+constexpr std::size_t kPart = 256;       // rows of logits at a time
 constexpr std::size_t kTileTokens = 16;  // tokens that share a row of weights while it is cached
-
-// x / sqrt(mean of squares + eps), summed in ascending order.
-void normalize(double* x, std::size_t n, double eps) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < n; ++i) sum += x[i] * x[i];
-  const double factor = 1.0 / std::sqrt(sum / static_cast<double>(n) + eps);
-  for (std::size_t i = 0; i < n; ++i) x[i] *= factor;
-}
 
 double tanh_of(double x) {
   const double e = kernels::exp_f64(-2.0 * std::fabs(x));
@@ -53,25 +46,18 @@ double to_floats(const double* x, std::size_t n, bool quantize, float* out) {
   return factor;
 }
 
-// The ratio of RoPE's frequencies to plain ones, by YaRN's ramp as these models use it.
-double frequency_divisor(std::size_t pair, std::size_t head_dim, double factor) {
-  const double position = 2.0 * static_cast<double>(pair) / static_cast<double>(head_dim);
-  const double ramp = std::clamp((position - 0.25) / 0.75, 0.0, 1.0);
-  return 1.0 + ramp * (factor - 1.0);
-}
-
 }  // namespace
+
+std::size_t golf_cache_bytes(const GolfParameters& p) {
+  return p.passes * 2 * p.kv_heads * p.head_dim * sizeof(double);
+}
 
 GolfTransformer::GolfTransformer(const GolfModel& model, const kernels::KernelTable& table,
                                  int threads)
-    : model_(model), table_(table), threads_(threads) {
-  const GolfParameters& p = model.parameters;
-  for (std::size_t i = 0; i < p.head_dim / 2; ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(p.head_dim);
-    frequencies_.push_back(kernels::pow_f64(p.rope_base, exponent) /
-                           frequency_divisor(i, p.head_dim, p.yarn_factor));
-  }
-}
+    : model_(model),
+      table_(table),
+      threads_(threads),
+      frequencies_(golf_frequencies(model.parameters)) {}
 
 // out (rows, matrix.rows) = in (rows, matrix.cols) times the matrix.
 void GolfTransformer::multiply(const GolfMatrix& matrix, const Rows& in, std::size_t rows,
@@ -96,111 +82,85 @@ void GolfTransformer::multiply(const GolfMatrix& matrix, const Rows& in, std::si
   });
 }
 
-// Norm per head, then RoPE with its sign reversed (y1 = x1 cos + x2 sin, y2 = x2 cos − x1 sin),
-// then the gain of the head. In place in heads (rows, num_heads, head_dim).
-void GolfTransformer::rotate(Rows& heads, std::size_t rows, std::size_t num_heads,
-                             const std::vector<float>* gain) const {
-  const std::size_t head_dim = model_.parameters.head_dim;
-  const std::size_t half = head_dim / 2;
-  parallel_for(threads_, rows, [&](IndexRange range) {
-    std::vector<double> sin(half);
-    std::vector<double> cos(half);
-    for (std::size_t row = range.begin; row < range.end; ++row) {
-      for (std::size_t i = 0; i < half; ++i)
-        kernels::sin_cos_f64(static_cast<double>(row) * frequencies_[i], &sin[i], &cos[i]);
-      for (std::size_t h = 0; h < num_heads; ++h) {
-        double* x = heads.data() + (row * num_heads + h) * head_dim;
-        normalize(x, head_dim, model_.parameters.eps);
-        const double factor = gain == nullptr ? 1.0 : static_cast<double>((*gain)[h]);
-        for (std::size_t i = 0; i < half; ++i) {
-          const double first = x[i];
-          const double second = x[i + half];
-          x[i] = (first * cos[i] + second * sin[i]) * factor;
-          x[i + half] = (second * cos[i] - first * sin[i]) * factor;
-        }
-      }
-    }
-  });
-}
-
-// Causal attention; query and out (rows, heads, head_dim), key and value (rows, kv_heads,
-// head_dim).
-void GolfTransformer::attend(const Rows& query, const Rows& key, const Rows& value,
-                             std::size_t rows, Rows& out) const {
-  const GolfParameters& p = model_.parameters;
-  const std::size_t kv_width = p.kv_heads * p.head_dim;
-  const double scale = 1.0 / std::sqrt(static_cast<double>(p.head_dim));
-  // Keys with the positions innermost, so that the loop over them has no dependence.
-  Rows transposed(kv_width * rows);
-  for (std::size_t row = 0; row < rows; ++row)
-    for (std::size_t i = 0; i < kv_width; ++i) transposed[i * rows + row] = key[row * kv_width + i];
-  out.assign(rows * p.embedding, 0.0);
-  parallel_for(threads_, rows, [&](IndexRange range) {
-    std::vector<double> weights(rows);
-    for (std::size_t item = range.begin; item < range.end; ++item) {
-      // Early and late positions in turn: each thread gets as much work as another.
-      const std::size_t row = item % 2 == 0 ? item / 2 : rows - 1 - item / 2;
-      const std::size_t seen = row + 1;
-      for (std::size_t h = 0; h < p.heads; ++h) {
-        const std::size_t kv = h / (p.heads / p.kv_heads) * p.head_dim;
-        const double* q = query.data() + (row * p.heads + h) * p.head_dim;
-        std::fill_n(weights.begin(), seen, 0.0);
-        for (std::size_t d = 0; d < p.head_dim; ++d) {
-          const double* k = transposed.data() + (kv + d) * rows;
-          for (std::size_t j = 0; j < seen; ++j) weights[j] += q[d] * k[j];
-        }
-        const double largest =
-            *std::max_element(weights.begin(), weights.begin() + static_cast<std::ptrdiff_t>(seen));
-        double sum = 0.0;
-        for (std::size_t j = 0; j < seen; ++j) {
-          weights[j] = kernels::exp_f64((weights[j] - largest) * scale);
-          sum += weights[j];
-        }
-        double* y = out.data() + (row * p.heads + h) * p.head_dim;
-        for (std::size_t j = 0; j < seen; ++j) {
-          const double* v = value.data() + j * kv_width + kv;
-          const double weight = weights[j] / sum;
-          for (std::size_t d = 0; d < p.head_dim; ++d) y[d] += weight * v[d];
-        }
-      }
-    }
-  });
-}
-
 // x += tanh(gate) · (mean of the rows so far − x), per channel.
-void GolfTransformer::smear(const GolfBlock& block, std::size_t rows, Rows& x) const {
+void GolfTransformer::smear(const GolfBlock& block, std::size_t first_position, std::size_t rows,
+                            GolfPast& past, Rows& x) const {
   const std::size_t width = model_.parameters.embedding;
+  past.smear_sums.resize(width);
   parallel_for(threads_, width, [&](IndexRange range) {
     for (std::size_t i = range.begin; i < range.end; ++i) {
       const double gate = tanh_of(static_cast<double>(block.smear_gate[i]));
-      double sum = 0.0;
+      double& sum = past.smear_sums[i];
       for (std::size_t row = 0; row < rows; ++row) {
         double& cell = x[row * width + i];
         sum += cell;
-        cell += gate * (sum / static_cast<double>(row + 1) - cell);
+        cell += gate * (sum / static_cast<double>(first_position + row + 1) - cell);
       }
     }
   });
 }
 
-void GolfTransformer::run_block(const GolfBlock& block, const Rows& start, std::size_t rows,
-                                Rows& x) {
-  const GolfParameters& p = model_.parameters;
-  const std::size_t width = p.embedding;
-  const bool quantize = p.quantizes_activations;
-  Rows normed(rows * width);
-  const auto normalize_rows = [&](Rows& values, std::size_t columns) {
-    parallel_for(threads_, rows, [&](IndexRange range) {
-      for (std::size_t row = range.begin; row < range.end; ++row)
-        normalize(values.data() + row * columns, columns, p.eps);
-    });
-  };
-  const auto add = [&](const Rows& change, const std::vector<float>& scale) {
-    for (std::size_t row = 0; row < rows; ++row)
-      for (std::size_t i = 0; i < width; ++i)
-        x[row * width + i] += static_cast<double>(scale[i]) * change[row * width + i];
-  };
+void GolfTransformer::normalize_rows(std::size_t rows, std::size_t width, Rows& values) const {
+  parallel_for(threads_, rows, [&](IndexRange range) {
+    for (std::size_t row = range.begin; row < range.end; ++row)
+      golf_normalize(values.data() + row * width, width, model_.parameters.eps);
+  });
+}
 
+// x += scale · change, with a scale for each channel.
+void GolfTransformer::add(const Rows& change, const std::vector<float>& scale, Rows& x) const {
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] += static_cast<double>(scale[i % scale.size()]) * change[i];
+}
+
+// x += attention of the block; the keys and values of the rows join `past`.
+void GolfTransformer::run_attention(const GolfBlock& block, std::size_t first_position,
+                                    std::size_t rows, GolfPast& past, Rows& x) const {
+  const GolfParameters& p = model_.parameters;
+  const bool quantize = p.quantizes_activations;
+  Rows normed = x;
+  normalize_rows(rows, p.embedding, normed);
+  Rows query;
+  Rows key;
+  Rows value;
+  multiply(block.query, normed, rows, quantize, query);
+  multiply(block.key, normed, rows, quantize, key);
+  multiply(block.value, normed, rows, quantize, value);
+  rotate_golf_heads(p, frequencies_, threads_, first_position, rows, p.heads, &block.query_gain,
+                    query.data());
+  rotate_golf_heads(p, frequencies_, threads_, first_position, rows, p.kv_heads, nullptr,
+                    key.data());
+  past.keys.insert(past.keys.end(), key.begin(), key.end());
+  past.values.insert(past.values.end(), value.begin(), value.end());
+  Rows attended;
+  attend_golf(p, threads_, query, past, rows, attended);
+  if (p.normalizes_projection_inputs) normalize_rows(rows, p.embedding, attended);
+  Rows change;
+  multiply(block.projection, attended, rows, quantize, change);
+  add(change, block.attention_scale, x);
+}
+
+void GolfTransformer::run_mlp(const GolfBlock& block, std::size_t rows, Rows& x) const {
+  const GolfParameters& p = model_.parameters;
+  const bool quantize = p.quantizes_activations;
+  Rows normed = x;
+  normalize_rows(rows, p.embedding, normed);
+  Rows hidden;
+  multiply(block.up, normed, rows, quantize, hidden);
+  for (double& cell : hidden) {
+    const double leaky = cell > 0.0 ? cell : p.leak * cell;
+    cell = leaky * leaky;
+  }
+  if (p.normalizes_projection_inputs) normalize_rows(rows, p.hidden, hidden);
+  Rows change;
+  multiply(block.down, hidden, rows, quantize, change);
+  add(change, block.mlp_scale, x);
+}
+
+void GolfTransformer::run_block(const GolfBlock& block, const Rows& start,
+                                std::size_t first_position, std::size_t rows, GolfPast& past,
+                                Rows& x) const {
+  const std::size_t width = model_.parameters.embedding;
   const float* mix = block.residual_mix.data();
   for (std::size_t row = 0; row < rows; ++row)
     for (std::size_t i = 0; i < width; ++i) {
@@ -208,43 +168,15 @@ void GolfTransformer::run_block(const GolfBlock& block, const Rows& start, std::
       cell = static_cast<double>(mix[i]) * cell +
              static_cast<double>(mix[width + i]) * start[row * width + i];
     }
-
-  normed = x;
-  normalize_rows(normed, width);
-  Rows query;
-  Rows key;
-  Rows value;
-  Rows attended;
-  Rows change;
-  multiply(block.query, normed, rows, quantize, query);
-  multiply(block.key, normed, rows, quantize, key);
-  multiply(block.value, normed, rows, quantize, value);
-  rotate(query, rows, p.heads, &block.query_gain);
-  rotate(key, rows, p.kv_heads, nullptr);
-  attend(query, key, value, rows, attended);
-  if (p.normalizes_projection_inputs) normalize_rows(attended, width);
-  multiply(block.projection, attended, rows, quantize, change);
-  add(change, block.attention_scale);
-
-  normed = x;
-  normalize_rows(normed, width);
-  Rows hidden;
-  multiply(block.up, normed, rows, quantize, hidden);
-  for (double& cell : hidden) {
-    const double leaky = cell > 0.0 ? cell : p.leak * cell;
-    cell = leaky * leaky;
-  }
-  if (p.normalizes_projection_inputs) normalize_rows(hidden, p.hidden);
-  multiply(block.down, hidden, rows, quantize, change);
-  add(change, block.mlp_scale);
-  if (!block.smear_gate.empty()) smear(block, rows, x);
+  run_attention(block, first_position, rows, past, x);
+  run_mlp(block, rows, x);
+  if (!block.smear_gate.empty()) smear(block, first_position, rows, past, x);
 }
 
-// The residual stream after all passes, normalised.
-GolfTransformer::Rows GolfTransformer::run_passes(std::span<const TokenId> tokens) {
+// The first residual stream of the tokens.
+GolfTransformer::Rows GolfTransformer::embed(std::span<const TokenId> tokens) const {
   const GolfParameters& p = model_.parameters;
   const std::size_t rows = tokens.size();
-  const std::size_t width = p.embedding;
   Rows x(rows * p.token_embedding);
   for (std::size_t row = 0; row < rows; ++row) {
     const auto id = static_cast<std::size_t>(tokens[row]);
@@ -258,7 +190,20 @@ GolfTransformer::Rows GolfTransformer::run_passes(std::span<const TokenId> token
     multiply(model_.expand, x, rows, false, expanded);
     x = std::move(expanded);
   }
-  for (std::size_t row = 0; row < rows; ++row) normalize(x.data() + row * width, width, p.eps);
+  normalize_rows(rows, p.embedding, x);
+  return x;
+}
+
+// The residual stream after all passes, normalised. `cache` holds the positions before, and
+// receives those of the tokens; nullptr: there are none before, and none is kept.
+GolfTransformer::Rows GolfTransformer::run_passes(std::span<const TokenId> tokens,
+                                                  GolfCache* cache) const {
+  const GolfParameters& p = model_.parameters;
+  const std::size_t rows = tokens.size();
+  const std::size_t width = p.embedding;
+  const std::size_t first_position = cache == nullptr ? 0 : cache->positions;
+  if (cache != nullptr) cache->passes.resize(p.passes);
+  Rows x = embed(tokens);
   const Rows start = x;
   std::vector<Rows> skipped;
   for (std::size_t pass = 0; pass < p.passes; ++pass) {
@@ -271,18 +216,22 @@ GolfTransformer::Rows GolfTransformer::run_passes(std::span<const TokenId> token
           x[row * width + i] += static_cast<double>(weights[i]) * skip[row * width + i];
       skipped.pop_back();
     }
-    run_block(model_.blocks[pass % p.blocks], start, rows, x);
+    GolfPast forgotten;
+    run_block(model_.blocks[pass % p.blocks], start, first_position, rows,
+              cache == nullptr ? forgotten : cache->passes[pass], x);
     if (is_encoder) skipped.push_back(x);
   }
-  for (std::size_t row = 0; row < rows; ++row) normalize(x.data() + row * width, width, p.eps);
+  if (cache != nullptr) cache->positions += rows;
+  normalize_rows(rows, width, x);
   return x;
 }
 
-void GolfTransformer::visit_logits(std::span<const TokenId> tokens, std::size_t first,
-                                   const RowVisitor& visit) {
+Status GolfTransformer::visit_logits(std::span<const TokenId> tokens, std::size_t first,
+                                     GolfCache* cache, const RowVisitor& visit,
+                                     const PartVisitor& finish_part) const {
   const GolfParameters& p = model_.parameters;
   BANKAI_CHECK(first < tokens.size(), "no row of logits is wanted");
-  Rows x = run_passes(tokens);
+  Rows x = run_passes(tokens, cache);
   const std::size_t rows = tokens.size() - first;
   x.erase(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(first * p.embedding));
   if (!model_.shrink.weights.empty()) {
@@ -290,8 +239,6 @@ void GolfTransformer::visit_logits(std::span<const TokenId> tokens, std::size_t 
     multiply(model_.shrink, x, rows, false, shrunk);
     x = std::move(shrunk);
   }
-  // A part of the rows at a time: the logits of a large vocabulary are many.
-  constexpr std::size_t kPart = 256;
   Rows logits;
   for (std::size_t begin = 0; begin < rows; begin += kPart) {
     const std::size_t count = std::min(kPart, rows - begin);
@@ -310,29 +257,55 @@ void GolfTransformer::visit_logits(std::span<const TokenId> tokens, std::size_t 
         visit(begin + row, values);
       }
     });
+    if (finish_part) BANKAI_RETURN_IF_ERROR(finish_part(begin, count));
   }
+  return {};
 }
 
-std::vector<float> GolfTransformer::logits(std::span<const TokenId> tokens, std::size_t first) {
+Status GolfTransformer::stream_logits(
+    std::span<const TokenId> tokens,
+    const std::function<Status(std::span<const float> rows)>& write) const {
   const std::size_t vocabulary = model_.parameters.vocabulary;
-  std::vector<float> out((tokens.size() - first) * vocabulary);
-  visit_logits(tokens, first, [&](std::size_t row, std::span<const double> values) {
-    for (std::size_t i = 0; i < vocabulary; ++i)
-      out[row * vocabulary + i] = static_cast<float>(values[i]);
-  });
+  std::vector<float> part(std::min(kPart, tokens.size()) * vocabulary);
+  return visit_logits(
+      tokens, 0, nullptr,
+      [&](std::size_t row, std::span<const double> values) {
+        for (std::size_t i = 0; i < vocabulary; ++i)
+          part[row % kPart * vocabulary + i] = static_cast<float>(values[i]);
+      },
+      [&](std::size_t, std::size_t count) {
+        return write(std::span(part).first(count * vocabulary));
+      });
+}
+
+std::vector<float> GolfTransformer::advance(std::span<const TokenId> tokens,
+                                            GolfCache& cache) const {
+  std::vector<float> out(model_.parameters.vocabulary);
+  const Status done = visit_logits(tokens, tokens.size() - 1, &cache,
+                                   [&](std::size_t, std::span<const double> values) {
+                                     for (std::size_t i = 0; i < out.size(); ++i)
+                                       out[i] = static_cast<float>(values[i]);
+                                   },
+                                   {});
+  BANKAI_CHECK(done.ok(), "nothing can fail without a part visitor");
   return out;
 }
 
 void GolfTransformer::log_probabilities(std::span<const TokenId> tokens, std::size_t first,
-                                        std::span<const TokenId> targets, std::span<double> out) {
+                                        std::span<const TokenId> targets,
+                                        std::span<double> out) const {
   BANKAI_CHECK(targets.size() == tokens.size() - first && out.size() == targets.size(),
                "a target for each row");
-  visit_logits(tokens, first, [&](std::size_t row, std::span<const double> values) {
-    const double largest = *std::max_element(values.begin(), values.end());
-    double sum = 0.0;
-    for (const double value : values) sum += kernels::exp_f64(value - largest);
-    out[row] = values[static_cast<std::size_t>(targets[row])] - largest - kernels::log_f64(sum);
-  });
+  const Status done = visit_logits(
+      tokens, first, nullptr,
+      [&](std::size_t row, std::span<const double> values) {
+        const double largest = *std::max_element(values.begin(), values.end());
+        double sum = 0.0;
+        for (const double value : values) sum += kernels::exp_f64(value - largest);
+        out[row] = values[static_cast<std::size_t>(targets[row])] - largest - kernels::log_f64(sum);
+      },
+      {});
+  BANKAI_CHECK(done.ok(), "nothing can fail without a part visitor");
 }
 
 }  // namespace bankai::model

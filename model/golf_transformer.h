@@ -11,11 +11,23 @@
 #include <span>
 #include <vector>
 
+#include "core/result.h"
 #include "kernels/kernel_table.h"
+#include "model/golf_attention.h"
 #include "model/golf_model.h"
 #include "model/vocabulary.h"
 
 namespace bankai::model {
+
+// A sequence so far: what each pass remembers. Double precision, so that a token's logits do not
+// depend on how many of them come in one call.
+struct GolfCache {
+  std::vector<GolfPast> passes;
+  std::size_t positions = 0;
+};
+
+// What a position takes in a cache.
+std::size_t golf_cache_bytes(const GolfParameters& parameters);
 
 class GolfTransformer {
  public:
@@ -24,28 +36,39 @@ class GolfTransformer {
 
   const GolfParameters& parameters() const { return model_.parameters; }
 
-  // The logits after each token from `first` on, (tokens.size() − first, vocabulary), soft-cap
-  // included. REQUIRES: tokens of the vocabulary; first < tokens.size().
-  std::vector<float> logits(std::span<const TokenId> tokens, std::size_t first);
+  // Writes the logits after each token, soft-cap included, some rows (count, vocabulary) at a
+  // time. REQUIRES: at least one token; tokens of the vocabulary. Errors: those of `write`.
+  Status stream_logits(std::span<const TokenId> tokens,
+                       const std::function<Status(std::span<const float> rows)>& write) const;
+  // Appends tokens to the sequence of the cache; the logits after the last, (vocabulary).
+  // REQUIRES: as above.
+  std::vector<float> advance(std::span<const TokenId> tokens, GolfCache& cache) const;
   // out[i] = log-probability in nats of targets[i] after token first + i; targets of the
   // vocabulary, one for each token from `first` on.
   void log_probabilities(std::span<const TokenId> tokens, std::size_t first,
-                         std::span<const TokenId> targets, std::span<double> out);
+                         std::span<const TokenId> targets, std::span<double> out) const;
 
  private:
   using Rows = std::vector<double>;  // (tokens, width)
   using RowVisitor = std::function<void(std::size_t row, std::span<const double> logits)>;
+  using PartVisitor = std::function<Status(std::size_t first_row, std::size_t count)>;
 
   void multiply(const GolfMatrix& matrix, const Rows& in, std::size_t rows, bool quantize,
                 Rows& out) const;
-  void rotate(Rows& heads, std::size_t rows, std::size_t num_heads,
-              const std::vector<float>* gain) const;
-  void attend(const Rows& query, const Rows& key, const Rows& value, std::size_t rows,
-              Rows& out) const;
-  void run_block(const GolfBlock& block, const Rows& start, std::size_t rows, Rows& x);
-  void smear(const GolfBlock& block, std::size_t rows, Rows& x) const;
-  Rows run_passes(std::span<const TokenId> tokens);
-  void visit_logits(std::span<const TokenId> tokens, std::size_t first, const RowVisitor& visit);
+  void normalize_rows(std::size_t rows, std::size_t width, Rows& values) const;
+  void add(const Rows& change, const std::vector<float>& scale, Rows& x) const;
+  void run_attention(const GolfBlock& block, std::size_t first_position, std::size_t rows,
+                     GolfPast& past, Rows& x) const;
+  void run_mlp(const GolfBlock& block, std::size_t rows, Rows& x) const;
+  void smear(const GolfBlock& block, std::size_t first_position, std::size_t rows, GolfPast& past,
+             Rows& x) const;
+  void run_block(const GolfBlock& block, const Rows& start, std::size_t first_position,
+                 std::size_t rows, GolfPast& past, Rows& x) const;
+  Rows embed(std::span<const TokenId> tokens) const;
+  Rows run_passes(std::span<const TokenId> tokens, GolfCache* cache) const;
+  // Rows of a part may be visited from several threads; finish_part, if there is one, follows.
+  Status visit_logits(std::span<const TokenId> tokens, std::size_t first, GolfCache* cache,
+                      const RowVisitor& visit, const PartVisitor& finish_part) const;
 
   const GolfModel& model_;
   const kernels::KernelTable& table_;

@@ -82,11 +82,16 @@ Result<Architecture> read_architecture(const GgufFile& file) {
   return *architecture;
 }
 
-// Tensors that change what a model computes and that nothing here would read: frequencies of its
-// own per rotated pair, and biases.
-Status check_no_other_tensors(const GgufFile& file) {
+bool is_attention_bias(std::string_view name) {
+  return name.ends_with(".attn_q.bias") || name.ends_with(".attn_k.bias") ||
+         name.ends_with(".attn_v.bias");
+}
+
+// Biases change what a model computes: none may be left unread.
+Status check_no_other_biases(const GgufFile& file, const Architecture& architecture) {
   for (const GgufTensor& tensor : file.tensors())
-    if (tensor.name == "rope_freqs.weight" || tensor.name.ends_with(".bias"))
+    if (tensor.name.ends_with(".bias") &&
+        !(architecture.has_biases && is_attention_bias(tensor.name)))
       return make_error(ErrorCode::kUnsupported,
                         "%s: tensor %s is part of the computation, but not implemented",
                         file.path().c_str(), quoted(tensor.name).c_str());
@@ -110,11 +115,12 @@ Result<Hyperparameters> read_hyperparameters(const GgufFile& file) {
   Hyperparameters h;
   BANKAI_ASSIGN_OR_RETURN(const Architecture architecture, read_architecture(file));
   BANKAI_RETURN_IF_ERROR(check_not_rotated(file));
-  BANKAI_RETURN_IF_ERROR(check_no_other_tensors(file));
+  BANKAI_RETURN_IF_ERROR(check_no_other_biases(file, architecture));
   h.architecture = architecture.name;
   h.activation = architecture.activation;
   h.has_qk_norm = architecture.has_qk_norm;
   h.has_sub_norms = architecture.has_sub_norms;
+  h.has_biases = architecture.has_biases;
   h.rope.neighbours = architecture.rotates_neighbours;
   const KeyReader keys(file, h.architecture);
   BANKAI_ASSIGN_OR_RETURN(h.num_layers, keys.count("block_count", kMaxLayers));

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 #include "model/architecture.h"
@@ -24,14 +25,17 @@ struct RopeParameters {
   double attention_factor = 1.0;  // YaRN: further factor of cos and sin
   double beta_fast = 32.0;        // YaRN: rotations over the original context …
   double beta_slow = 1.0;         // … between which interpolation fades out
+  // Each pair's frequency is divided by its factor (rope_freqs.weight, as Llama 3 scales); none: 1.
+  std::vector<float> frequency_factors;
 };
 
 struct Hyperparameters {
-  std::string architecture;  // one of kArchitectures, which gives the next three, and
+  std::string architecture;  // one of kArchitectures, which gives the next four, and
                              // rope.neighbours
   Activation activation = Activation::kSilu;
   bool has_qk_norm = true;
   bool has_sub_norms = false;
+  bool has_biases = false;
   std::size_t num_layers = 0;
   std::size_t embedding = 0;  // width of the residual stream
   std::size_t feed_forward = 0;
@@ -49,7 +53,8 @@ struct Hyperparameters {
 };
 
 // Errors name file and key: kUnsupported (another architecture, a rotation or scaling that is not
-// implemented), kBadInput (missing, zero, absurd or contradictory numbers).
+// implemented, a bias that the architecture does not have), kBadInput (missing, zero, absurd or
+// contradictory numbers). The frequency factors, which are a tensor, are left out.
 Result<Hyperparameters> read_hyperparameters(const GgufFile& file);
 
 }  // namespace bankai::model

@@ -31,8 +31,9 @@ std::string kv_storage_names();  // "32, 16, 8, …"
 
 // How codes are found for a vector (kv_quantiser.h); floats are rounded in one way only.
 //   kKv1      the published quantiser: the range of the vector, codes of unrounded minimum and
-//   scale kRotated  the same bytes: the vector is rotated first, and the range is the one of least
-//   error
+//             scale
+//   kRotated  the same bytes: the vector is rotated first, the range is the one of least error, and
+//             products with it are right on average
 enum class KvQuantiser : std::uint8_t { kKv1, kRotated };
 const char* kv_quantiser_name(KvQuantiser quantiser);
 std::optional<KvQuantiser> find_kv_quantiser(std::string_view name);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/kv_codes.h"
+#include "model/kv_rotation.h"
 
 namespace bankai::model {
 namespace {
@@ -127,23 +128,54 @@ void PackedKvHead::copy_prefix(std::size_t from_position, std::size_t to_positio
   copy(values_.minima, count, kKeyBlock);
 }
 
+// The scales (count) that the first codes of keys or values number.
+void PackedKvHead::read_scale_codes(const Side& side, const std::uint8_t* codes, std::size_t count,
+                                    float* scales) const {
+  const std::size_t num_codes = kv_scale_codes(format_, head_dim_);
+  std::vector<float> table(std::size_t{1} << num_codes);
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = kv_coded_scale(i, num_codes);
+  if (&side == &values_) {
+    const auto mask = static_cast<std::uint8_t>(table.size() - 1);
+    for (std::size_t j = 0; j < count; ++j) scales[j] = table[codes[j * value_row_bytes()] & mask];
+    return;
+  }
+  for (std::size_t first = 0; first < count; first += kKeyBlock) {
+    std::uint8_t numbers[kKeyBlock] = {};
+    const std::uint8_t* block = codes + first / kKeyBlock * key_block_bytes();
+    for (std::size_t d = 0; d < num_codes; ++d)
+      for (std::size_t j = 0; j < kKeyBlock; ++j)
+        numbers[j] = static_cast<std::uint8_t>(
+            numbers[j] | kernels::get_code(block + d * run_bytes(), 1, j) << d);
+    for (std::size_t j = 0; j < std::min(kKeyBlock, count - first); ++j)
+      scales[first + j] = table[numbers[j]];
+  }
+}
+
 kernels::PackedVectors PackedKvHead::vectors(const kernels::KernelTable& table, const Side& side,
                                              const std::uint8_t* codes, std::size_t first_position,
                                              std::size_t count) const {
   thread_local std::vector<float> scales, minima;
   scales.resize(count);
   minima.resize(count);
+  const auto spread = [&] {  // ±scale: a step of twice the scale, from −scale
+    for (std::size_t j = 0; j < count; ++j) {
+      minima[j] = -scales[j];
+      scales[j] *= 2.0F;
+    }
+  };
   switch (format_.storage) {
     case KvStorage::kBits1:
+      if (kv_scale_codes(format_, head_dim_) > 0) {
+        read_scale_codes(side, codes, count, scales.data());
+        spread();
+        break;
+      }
       std::fill(scales.begin(), scales.end(), 1.0F);
       std::fill(minima.begin(), minima.end(), 0.0F);
       break;
     case KvStorage::kSigns:
       table.f16_to_f32(side.scales.data() + first_position, scales.data(), count);
-      for (std::size_t j = 0; j < count; ++j) {
-        minima[j] = -scales[j];
-        scales[j] *= 2.0F;
-      }
+      spread();
       break;
     default:
       table.f16_to_f32(side.scales.data() + first_position, scales.data(), count);

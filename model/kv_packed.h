@@ -61,6 +61,8 @@ class PackedKvHead {
   KvMetadata metadata(const Side& side, std::size_t position) const;
   void set_key_codes(std::size_t position, const std::uint8_t* codes);
   void set_value_codes(std::size_t position, const std::uint8_t* codes);
+  void read_scale_codes(const Side& side, const std::uint8_t* codes, std::size_t count,
+                        float* scales) const;
   // Scales and minima of positions as floats, in memory of the thread.
   kernels::PackedVectors vectors(const kernels::KernelTable& table, const Side& side,
                                  const std::uint8_t* codes, std::size_t first_position,

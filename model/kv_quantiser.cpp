@@ -1,11 +1,13 @@
 #include "model/kv_quantiser.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
-#include "core/counter_rng.h"
 #include "kernels/half.h"
+#include "kernels/scalar_math.h"
 
 namespace bankai::model {
 namespace {
@@ -119,6 +121,33 @@ class RangeFit {
   double best_gain_ = 0.0;
 };
 
+// What a least-squares fit of y to x has to be multiplied by, so that x·y is x·x.
+// The limits leave alone what is no fit, as where half precision cannot hold the elements.
+double unshrunk(double squares, double product) {
+  const double factor = squares / product;
+  return factor > 0.5 && factor < 2.0 ? factor : 1.0;
+}
+
+// Metadata of codes whose elements are as long as x in the direction of x.
+KvMetadata lengthened(const float* x, std::size_t n, const std::uint8_t* codes,
+                      KvMetadata metadata) {
+  const auto scale = static_cast<double>(kernels::f16_to_float(metadata.scale));
+  const auto minimum = static_cast<double>(kernels::f16_to_float(metadata.minimum));
+  double squares = 0.0;
+  double product = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto element = static_cast<double>(x[i]);
+    squares += element * element;
+    product += element * (static_cast<double>(codes[i]) * scale + minimum);
+  }
+  const double factor = unshrunk(squares, product);
+  const KvMetadata longer =
+      stored({static_cast<float>(minimum * factor), static_cast<float>(scale * factor)});
+  const bool is_finite = std::isfinite(kernels::f16_to_float(longer.scale)) &&
+                         std::isfinite(kernels::f16_to_float(longer.minimum));
+  return is_finite ? longer : metadata;
+}
+
 KvMetadata quantise_fitted(const kernels::KernelTable& table, const float* x, std::size_t n,
                            float most, std::uint8_t* codes) {
   const Range full = full_range(x, n, most);
@@ -131,39 +160,67 @@ KvMetadata quantise_fitted(const kernels::KernelTable& table, const float* x, st
                  {kernels::f16_to_float(metadata.minimum), kernels::f16_to_float(metadata.scale)},
                  most, rounded.data());
   store_codes(rounded.data(), n, codes);
-  return metadata;
+  return lengthened(x, n, codes, metadata);
 }
 
-std::size_t rotated_block(std::size_t n) { return n & (~n + 1); }
-
-// Element i of a block is negated: bit i of a fixed random word sequence.
-bool is_negated(std::size_t i) {
-  static const CounterRng rng(0x6b76);
-  return (rng.bits(i) & 1U) != 0;
+// Signs, and the scale that makes x·y = x·x where the first `num_skipped` elements of y are 0.
+float round_to_signs(const float* x, std::size_t n, std::size_t num_skipped, std::uint8_t* codes) {
+  double squares = 0.0;
+  double sum = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto element = static_cast<double>(x[i]);
+    squares += element * element;
+    if (i >= num_skipped) sum += std::fabs(element);
+    codes[i] = x[i] >= 0.0F ? 1 : 0;
+  }
+  return sum == 0.0 ? 0.0F : static_cast<float>(squares / sum);
 }
 
-void negate_some(float* x, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i)
-    if (is_negated(i)) x[i] = -x[i];
+constexpr std::size_t kMostScaleCodes = 7;
+constexpr std::size_t kStepsPerOctave = 8;  // of seven codes
+constexpr std::size_t kStepsBelowOne = 81;  // the least scale of seven codes is 2^-10
+
+// The scales of seven codes; fewer codes take every second of them, every fourth, …
+const std::array<float, std::size_t{1} << kMostScaleCodes>& coded_scales() {
+  static const auto scales = [] {
+    std::array<float, std::size_t{1} << kMostScaleCodes> table{};
+    for (std::size_t i = 1; i < table.size(); ++i)
+      table[i] = static_cast<float>(
+          kernels::pow_f64(2.0, (static_cast<double>(i) - static_cast<double>(kStepsBelowOne)) /
+                                    static_cast<double>(kStepsPerOctave)));
+    return table;
+  }();
+  return scales;
 }
 
-void hadamard(float* x, std::size_t block) {
-  for (std::size_t width = 1; width < block; width *= 2)
-    for (std::size_t first = 0; first < block; first += 2 * width)
-      for (std::size_t i = first; i < first + width; ++i) {
-        const float a = x[i];
-        const float b = x[i + width];
-        x[i] = a + b;
-        x[i + width] = a - b;
-      }
-  const float factor = 1.0F / std::sqrt(static_cast<float>(block));
-  for (std::size_t i = 0; i < block; ++i) x[i] *= factor;
+// The number of the scale that is nearest by ratio; the last one for what is no number.
+std::size_t scale_number(float scale, std::size_t num_codes) {
+  const std::size_t last = (std::size_t{1} << num_codes) - 1;
+  if (!std::isfinite(scale)) return last;
+  std::size_t number = 1;
+  while (number + 1 < last &&
+         scale * scale > kv_coded_scale(number, num_codes) * kv_coded_scale(number + 1, num_codes))
+    ++number;
+  return scale < 0.5F * kv_coded_scale(1, num_codes) ? 0 : number;
+}
+
+void quantise_bits(const float* x, std::size_t n, std::size_t num_codes, std::uint8_t* codes) {
+  const std::size_t number = scale_number(round_to_signs(x, n, num_codes, codes), num_codes);
+  for (std::size_t i = 0; i < num_codes; ++i)
+    codes[i] = static_cast<std::uint8_t>((number >> i) & 1U);
 }
 
 }  // namespace
 
 KvMetadata quantise_vector(const kernels::KernelTable& table, const KvFormat& format,
                            const float* x, std::size_t n, std::uint8_t* codes) {
+  const std::size_t num_scale_codes = kv_scale_codes(format, n);
+  if (num_scale_codes > 0) {
+    quantise_bits(x, n, num_scale_codes, codes);
+    return {};
+  }
+  if (format.storage == KvStorage::kSigns && format.rotates())
+    return {kernels::float_to_f16(round_to_signs(x, n, 0, codes)), 0};
   if (format.storage == KvStorage::kSigns) return quantise_signs(x, n, codes);
   if (format.storage == KvStorage::kBits1) {
     for (std::size_t i = 0; i < n; ++i) codes[i] = x[i] >= 0.0F ? 1 : 0;
@@ -179,20 +236,14 @@ KvMetadata quantise_vector(const kernels::KernelTable& table, const KvFormat& fo
   return stored(range);
 }
 
-void rotate_vector(float* x, std::size_t n) {
-  const std::size_t block = rotated_block(n);
-  for (std::size_t first = 0; first < n; first += block) {
-    negate_some(x + first, block);
-    hadamard(x + first, block);
-  }
+std::size_t kv_scale_codes(const KvFormat& format, std::size_t n) {
+  if (format.storage != KvStorage::kBits1 || !format.rotates()) return 0;
+  return n < 8 ? 0 : std::min(kMostScaleCodes, n / 4);
 }
 
-void rotate_back(float* x, std::size_t n) {
-  const std::size_t block = rotated_block(n);
-  for (std::size_t first = 0; first < n; first += block) {
-    hadamard(x + first, block);
-    negate_some(x + first, block);
-  }
+float kv_coded_scale(std::size_t number, std::size_t num_codes) {
+  if (number + 1 == std::size_t{1} << num_codes) return std::numeric_limits<float>::quiet_NaN();
+  return coded_scales()[number << (kMostScaleCodes - num_codes)];
 }
 
 }  // namespace bankai::model

@@ -4,7 +4,8 @@
 // half precision. The product is exact in float32, so that the sum is rounded once.
 //   8, 4, 2 bits  c in 0 … 2^bits − 1; scale and minimum are stored
 //   signs         ±scale: c in 0 … 1, and the minimum is −scale, the step 2 · scale
-//   1 bit         0 or 1: nothing is stored
+//   1 bit         0 or 1: nothing is stored; where the format rotates, ±scale, and the first codes
+//                 of a vector are the number of its scale (kv_scale_codes)
 #pragma once
 
 #include <cstddef>
@@ -29,17 +30,21 @@ struct KvMetadata {
 //   affine  s = max((M − m) / L, 1e-6); c = clamp(round_half_even((x − m) / s), 0, L)
 //   signs   s = max(mean |x|, 1e-6), the mean in double precision; c = x >= 0
 //   1 bit   c = x >= 0
-// kRotated, signs and 1 bit: the same. Affine: scale and minimum of least squared error among those
-// that some starting ranges lead to, rounded to half precision before the final codes are made.
-// A vector that is not finite gives metadata that is not, so that a broken value shows.
+// kRotated: with y the elements that are read,
+//   affine  scale and minimum of least squared error among those that some starting ranges lead to,
+//           rounded to half precision before the final codes are made; then both times x·x / x·y
+//   signs   s = x·x / Σ|x|; c = x >= 0
+//   1 bit   the same, Σ over the codes that are signs, s rounded to one of its levels
+// The factor undoes the shrinking of a least-squares fit: x·y becomes x·x, so that products with a
+// query are right on average. A vector that is not finite gives a scale that is not, so that a
+// broken value shows (not with the 1 bit of kKv1).
 KvMetadata quantise_vector(const kernels::KernelTable& table, const KvFormat& format,
                            const float* x, std::size_t n, std::uint8_t* codes);
 
-// x (n) → H D x / √b in place, over blocks of b elements, b the largest power of two that divides
-// n: D negates some elements, always the same ones, and H is the Hadamard matrix of ±1.
-// Orthonormal: products of two rotated vectors are those of the vectors.
-void rotate_vector(float* x, std::size_t n);
-// Back: x → D H x / √b.
-void rotate_back(float* x, std::size_t n);
+// How many codes at the beginning of a vector of n hold the number of its scale, the lowest bit
+// first; 0 where the format keeps none there.
+std::size_t kv_scale_codes(const KvFormat& format, std::size_t n);
+// The scale with that number: 0, then 2^((i · 2^(7 − c) − 81) / 8) for c codes; the last is NaN.
+float kv_coded_scale(std::size_t number, std::size_t num_codes);
 
 }  // namespace bankai::model

@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include <cmath>
 #include <utility>
 
 #include "core/format.h"
@@ -9,6 +10,7 @@ namespace bankai::model {
 namespace {
 
 constexpr const char* kOutputNorm = "output_norm.weight";
+constexpr const char* kFrequencyFactors = "rope_freqs.weight";
 
 }  // namespace
 
@@ -67,6 +69,7 @@ Status Model::bind(const LoadOptions& options) {
                             binder.matrix({0, Projection::kHead}, h.vocabulary, h.embedding));
   }
   BANKAI_ASSIGN_OR_RETURN(output_norm_, binder.vector(kOutputNorm, h.embedding));
+  BANKAI_RETURN_IF_ERROR(bind_frequency_factors(binder));
   for (std::size_t layer = 0; layer < h.num_layers; ++layer)
     BANKAI_RETURN_IF_ERROR(bind_layer(binder, layer));
   rearranged_ = binder.take_rearranged();
@@ -76,6 +79,18 @@ Status Model::bind(const LoadOptions& options) {
     return make_error(ErrorCode::kBadInput,
                       "%s: the tokenizer has %zu tokens, the embedding only %zu rows",
                       file_.path().c_str(), tokenizer_->vocabulary_size(), h.vocabulary);
+  return {};
+}
+
+Status Model::bind_frequency_factors(const WeightBinder& binder) {
+  if (file_.find_tensor(kFrequencyFactors) == nullptr) return {};
+  RopeParameters& rope = parameters_.rope;
+  BANKAI_ASSIGN_OR_RETURN(rope.frequency_factors,
+                          binder.vector(kFrequencyFactors, rope.dimensions / 2));
+  for (const float factor : rope.frequency_factors)
+    if (!(factor > 0.0F) || !std::isfinite(factor))
+      return make_error(ErrorCode::kBadInput, "%s: tensor '%s' holds %g, expected positive numbers",
+                        file_.path().c_str(), kFrequencyFactors, static_cast<double>(factor));
   return {};
 }
 
@@ -89,16 +104,19 @@ Status Model::bind_layer(WeightBinder& binder, std::size_t index) {
     std::size_t size;
     bool exists;
   } vectors[] = {
-      {&LayerWeights::attention_norm, "attn_norm", h.embedding, true},
-      {&LayerWeights::query_norm, "attn_q_norm", h.head_dim, h.has_qk_norm},
-      {&LayerWeights::key_norm, "attn_k_norm", h.head_dim, h.has_qk_norm},
-      {&LayerWeights::attention_sub_norm, "attn_sub_norm", h.query_dim(), h.has_sub_norms},
-      {&LayerWeights::ffn_norm, "ffn_norm", h.embedding, true},
-      {&LayerWeights::ffn_sub_norm, "ffn_sub_norm", h.feed_forward, h.has_sub_norms},
+      {&LayerWeights::attention_norm, "attn_norm.weight", h.embedding, true},
+      {&LayerWeights::query_norm, "attn_q_norm.weight", h.head_dim, h.has_qk_norm},
+      {&LayerWeights::key_norm, "attn_k_norm.weight", h.head_dim, h.has_qk_norm},
+      {&LayerWeights::attention_sub_norm, "attn_sub_norm.weight", h.query_dim(), h.has_sub_norms},
+      {&LayerWeights::query_bias, "attn_q.bias", h.query_dim(), h.has_biases},
+      {&LayerWeights::key_bias, "attn_k.bias", h.kv_dim(), h.has_biases},
+      {&LayerWeights::value_bias, "attn_v.bias", h.kv_dim(), h.has_biases},
+      {&LayerWeights::ffn_norm, "ffn_norm.weight", h.embedding, true},
+      {&LayerWeights::ffn_sub_norm, "ffn_sub_norm.weight", h.feed_forward, h.has_sub_norms},
   };
   for (const auto& [vector, name, size, exists] : vectors) {
     if (!exists) continue;
-    VectorPlace place{prefix + name + ".weight", index, vector};
+    VectorPlace place{prefix + name, index, vector};
     BANKAI_ASSIGN_OR_RETURN(layer.*vector, binder.vector(place.name, size));
     vector_places_.push_back(std::move(place));
   }

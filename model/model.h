@@ -26,6 +26,9 @@ struct LayerWeights {
   std::vector<float> query_norm;          // (head_dim); empty where Hyperparameters has no QK norm
   std::vector<float> key_norm;            // (head_dim)
   std::vector<float> attention_sub_norm;  // (query_dim); empty where it has no sub-norms
+  std::vector<float> query_bias;          // (query_dim); empty where it has no biases
+  std::vector<float> key_bias;            // (kv_dim)
+  std::vector<float> value_bias;          // (kv_dim)
   std::vector<float> ffn_norm;            // (embedding)
   std::vector<float> ffn_sub_norm;        // (feed_forward); empty as above
   WeightMatrix query, key, value, output, gate, up, down;
@@ -78,6 +81,7 @@ class Model {
  private:
   explicit Model(GgufFile file) : file_(std::move(file)) {}
   Status bind(const LoadOptions& options);
+  Status bind_frequency_factors(const WeightBinder& binder);
   Status bind_layer(WeightBinder& binder, std::size_t index);
   Status pack(const LoadOptions& options);
   std::vector<WeightMatrix*> layer_matrices();

@@ -74,8 +74,11 @@ std::vector<GgufTensorSpec> list_tensors(const ModelShape& shape, TensorType typ
                                            std::uint64_t rows) {
     tensors.push_back({gguf_tensor_name(address), type, {cols, rows}});
   };
-  const auto add_norm = [&tensors](const std::string& name, std::uint64_t cols) {
-    tensors.push_back({name + ".weight", TensorType::kF32, {cols}});
+  const auto add_vector = [&tensors](const std::string& name, std::uint64_t cols) {
+    tensors.push_back({name, TensorType::kF32, {cols}});
+  };
+  const auto add_norm = [&add_vector](const std::string& name, std::uint64_t cols) {
+    add_vector(name + ".weight", cols);
   };
   const std::uint64_t query = std::uint64_t{shape.num_heads} * shape.head_dim;
   const std::uint64_t kv = std::uint64_t{shape.num_kv_heads} * shape.head_dim;
@@ -92,6 +95,11 @@ std::vector<GgufTensorSpec> list_tensors(const ModelShape& shape, TensorType typ
     if (architecture.has_sub_norms) {
       add_norm(block + "attn_sub_norm", query);
       add_norm(block + "ffn_sub_norm", shape.feed_forward);
+    }
+    if (architecture.has_biases) {
+      add_vector(block + "attn_q.bias", query);
+      add_vector(block + "attn_k.bias", kv);
+      add_vector(block + "attn_v.bias", kv);
     }
     add_norm(block + "ffn_norm", shape.embedding);
     add_matrix({layer, Projection::kQuery}, shape.embedding, query);

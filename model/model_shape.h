@@ -37,7 +37,8 @@ const ModelShape* find_shape(std::string_view name);
 void add_hyperparameters(GgufBuilder& builder, const ModelShape& shape);
 // A synthetic vocabulary of `num_tokens` (synthetic_vocabulary.h has the limits).
 void add_tokenizer(GgufBuilder& builder, std::uint32_t num_tokens);
-// All tensors: matrices, with two dimensions, of the given type, and norms, with one, F32.
+// All tensors: matrices, with two dimensions, of the given type, and norms and biases, with one,
+// F32.
 std::vector<GgufTensorSpec> list_tensors(const ModelShape& shape, kernels::TensorType type);
 
 }  // namespace bankai::model

@@ -71,10 +71,12 @@ Status write_matrix(const RandomBlock& type, const CounterRng& rng, std::uint64_
   return {};
 }
 
-Status write_norm(const CounterRng& rng, std::uint64_t cols, GgufTensorSink& sink) {
+// Around `middle`: 1 for a norm, 0 for a bias.
+Status write_vector(const CounterRng& rng, double middle, std::uint64_t cols,
+                    GgufTensorSink& sink) {
   std::vector<float> weights(static_cast<std::size_t>(cols));
   for (std::size_t i = 0; i < weights.size(); ++i)
-    weights[i] = static_cast<float>(0.95 + 0.1 * rng.uniform(i));
+    weights[i] = static_cast<float>(middle - 0.05 + 0.1 * rng.uniform(i));
   return sink.write(std::as_bytes(std::span(weights)));
 }
 
@@ -108,7 +110,7 @@ Status write_random_model(const ModelShape& shape, TensorType type, std::uint64_
     if (const RandomBlock* block = find_random_block(tensors[i].type))
       return write_matrix(*block, rng, cols, sink, advance);
     advance(sink.remaining());
-    return write_norm(rng, cols, sink);
+    return write_vector(rng, tensors[i].name.ends_with(".bias") ? 0.0 : 1.0, cols, sink);
   });
 }
 

@@ -30,8 +30,9 @@ RopeTable::RopeTable(const RopeParameters& rope) : frequencies_(rope.dimensions 
   }
   for (std::size_t pair = 0; pair < frequencies_.size(); ++pair) {
     const auto index = static_cast<double>(pair);
-    const double plain =
+    double plain =
         kernels::pow_f64(rope.freq_base, -2.0 * index / static_cast<double>(rope.dimensions));
+    if (!rope.frequency_factors.empty()) plain /= static_cast<double>(rope.frequency_factors[pair]);
     const double interpolated = plain / rope.factor;
     double keep = 0.0;  // share of the plain frequency
     if (rope.scaling == RopeScaling::kNone) keep = 1.0;

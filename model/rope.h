@@ -1,4 +1,5 @@
-// Cosines and sines of rotary position embedding, with linear and YaRN scaling.
+// Cosines and sines of rotary position embedding, with linear and YaRN scaling and factors of each
+// frequency.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,7 @@ namespace bankai::model {
 // YaRN (Peng et al. 2023, arXiv 2309.00071, section 3.2 and the attention factor of 3.4).
 class RopeTable {
  public:
+  // REQUIRES: no frequency factors, or one per pair.
   explicit RopeTable(const RopeParameters& parameters);
 
   // Makes the rows of positions [0, count) available. Not thread-safe; invalidates pointers.

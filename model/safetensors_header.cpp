@@ -201,6 +201,10 @@ std::uint64_t SafetensorsTensor::elements() const {
 }
 
 Result<SafetensorsHeader> read_safetensors_header(std::span<const std::byte> file) {
+  const std::string_view start(reinterpret_cast<const char*>(file.data()), file.size());
+  if (start.starts_with("version https://git-lfs"))
+    return make_error(ErrorCode::kBadInput,
+                      "a Git LFS pointer, not the tensors themselves: fetch the file with git lfs");
   ByteReader reader(file);
   BANKAI_ASSIGN_OR_RETURN(const auto length, reader.read<std::uint64_t>("header length"));
   if (length > kSafetensorsMaxHeader || length > reader.remaining())

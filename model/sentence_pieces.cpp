@@ -2,9 +2,11 @@
 
 #include <sentencepiece_processor.h>
 
+#include <charconv>
 #include <utility>
 
 #include "core/format.h"
+#include "model/piece_file.h"
 
 namespace bankai::model {
 namespace {
@@ -35,6 +37,8 @@ SentencePieces& SentencePieces::operator=(SentencePieces&&) noexcept = default;
 SentencePieces::~SentencePieces() = default;
 
 Result<SentencePieces> SentencePieces::read(std::string_view bytes) {
+  // The library follows what a file says without looking.
+  if (const auto checked = read_piece_file(bytes); !checked.ok()) return checked.error();
   auto state = std::make_unique<State>();
   const auto& processor = state->processor;
   const auto loaded = state->processor.LoadFromSerializedProto({bytes.data(), bytes.size()});
@@ -64,6 +68,28 @@ Result<std::vector<TokenId>> SentencePieces::encode(std::string_view text) const
   if (!status.ok())
     return make_error(ErrorCode::kBadInput, "SentencePiece: %s", quoted(status.ToString()).c_str());
   return std::vector<TokenId>(ids.begin(), ids.end());
+}
+
+std::string SentencePieces::decode(TokenId token) const {
+  if (state_->piece(token).is_boundary) return "";
+  const std::string& piece = state_->processor.IdToPiece(token);
+  if (state_->processor.IsByte(token)) {  // spelled <0xNN>
+    unsigned byte = 0;
+    if (piece.size() == 6) std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
+    return std::string(1, static_cast<char>(byte));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < piece.size();) {
+    const bool is_mark = piece.compare(i, kSpaceMark.size(), kSpaceMark) == 0;
+    text += is_mark ? ' ' : piece[i];
+    i += is_mark ? kSpaceMark.size() : 1;
+  }
+  return text;
+}
+
+bool SentencePieces::is_control(TokenId token) const {
+  return token >= 0 && static_cast<std::size_t>(token) < size() &&
+         state_->processor.IsControl(token);
 }
 
 std::size_t SentencePieces::counted_bytes(TokenId token, TokenId previous) const {

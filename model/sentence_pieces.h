@@ -28,6 +28,12 @@ class SentencePieces {
   // The ids of a text, by the vocabulary's own rules; no BOS in front. Errors: kBadInput.
   Result<std::vector<TokenId>> encode(std::string_view text) const;
 
+  // The bytes that a token adds to a text: those of its piece, U+2581 as a space; a byte token's
+  // byte. None for control, unknown and unused tokens and ids beyond the vocabulary.
+  std::string decode(TokenId token) const;
+  // Does the token begin or end a text?
+  bool is_control(TokenId token) const;
+
   // The bytes that the field counts for `token` after `previous`: those of the piece without a
   // leading U+2581, and one for that mark unless `previous` is a boundary. A byte token counts 1;
   // control, unknown and unused tokens, and ids beyond the vocabulary, count 0 and are the

@@ -4,10 +4,8 @@
 #include <array>
 
 #include "core/format.h"
-#include "model/bpe.h"
-#include "model/byte_alphabet.h"
-#include "model/merges.h"
-#include "model/pretokenizer.h"
+#include "model/byte_level_coder.h"
+#include "model/piece_coder.h"
 #include "model/special_tokens.h"
 
 namespace bankai::model {
@@ -28,21 +26,6 @@ Status check_ids(const TokenizerMetadata& metadata) {
   return Status();
 }
 
-// The token for each byte. Errors: kBadInput if there is none for some byte and no `unknown` token.
-Result<std::array<TokenId, 256>> find_byte_tokens(const Vocabulary& vocabulary, TokenId unknown) {
-  std::array<TokenId, 256> tokens;
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    const TokenId token = vocabulary.find_byte(static_cast<std::uint8_t>(byte));
-    if (token == kNoToken && unknown == kNoToken)
-      return make_error(ErrorCode::kBadInput,
-                        "tokenizer.ggml.tokens has no token for byte 0x%02x, and the file names no "
-                        "unknown token",
-                        byte);
-    tokens[byte] = token == kNoToken ? unknown : token;
-  }
-  return tokens;
-}
-
 std::vector<bool> find_ends(const TokenizerMetadata& metadata, const Vocabulary& vocabulary) {
   std::vector<bool> ends(vocabulary.size());
   for (const auto& id : {metadata.eos, metadata.end_of_turn, metadata.end_of_message})
@@ -57,79 +40,38 @@ std::vector<bool> find_ends(const TokenizerMetadata& metadata, const Vocabulary&
 }  // namespace
 
 struct Tokenizer::State {
-  State(const TokenizerMetadata& metadata, Vocabulary tokens, MergeTable table,
-        PreTokenizer splitter, const std::array<TokenId, 256>& tokens_of_bytes)
+  State(const TokenizerMetadata& metadata, Vocabulary tokens)
       : vocabulary(std::move(tokens)),
         special(vocabulary),
-        merges(std::move(table)),
-        pre_tokenizer(std::move(splitter)),
-        byte_tokens(tokens_of_bytes),
         bos(to_token(metadata.bos)),
         eos(to_token(metadata.eos)),
-        adds_bos(metadata.adds_bos.value_or(pre_tokenizer.rule().adds_bos)),
         is_end(find_ends(metadata, vocabulary)) {}
-  State(const State&) = delete;  // `special` points to `vocabulary`
+  State(const State&) = delete;  // `special` and `coder` point to `vocabulary`
   State& operator=(const State&) = delete;
-
-  // The working memory of one call of encode().
-  struct Workspace {
-    BpeMerger merger;
-    std::vector<std::string_view> pieces;
-    std::string spelling;
-    std::vector<TokenId> word;
-  };
 
   static Result<std::unique_ptr<State>> create(const TokenizerMetadata& metadata);
 
-  // Both append to `out`; no special tokens are looked for.
-  void encode_text(std::string_view text, Workspace& work, std::vector<TokenId>& out) const;
-  void encode_piece(std::string_view piece, Workspace& work, std::vector<TokenId>& out) const;
-
   Vocabulary vocabulary;
   SpecialTokens special;
-  MergeTable merges;
-  PreTokenizer pre_tokenizer;
-  std::array<TokenId, 256> byte_tokens;
+  std::unique_ptr<TextCoder> coder;
   TokenId bos;
   TokenId eos;
-  bool adds_bos;
+  bool adds_bos = false;
   std::vector<bool> is_end;  // by token
 };
 
 Result<std::unique_ptr<Tokenizer::State>> Tokenizer::State::create(
     const TokenizerMetadata& metadata) {
-  BANKAI_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer, PreTokenizer::create(metadata.pre));
   BANKAI_ASSIGN_OR_RETURN(Vocabulary vocabulary,
                           Vocabulary::create(metadata.tokens, metadata.types));
   BANKAI_RETURN_IF_ERROR(check_ids(metadata));
-  BANKAI_ASSIGN_OR_RETURN(MergeTable merges, MergeTable::create(metadata.merges, vocabulary));
-  BANKAI_ASSIGN_OR_RETURN(const auto byte_tokens,
-                          find_byte_tokens(vocabulary, to_token(metadata.unknown)));
-  return std::make_unique<State>(metadata, std::move(vocabulary), std::move(merges),
-                                 std::move(pre_tokenizer), byte_tokens);
-}
-
-void Tokenizer::State::encode_text(std::string_view text, Workspace& work,
-                                   std::vector<TokenId>& out) const {
-  work.pieces.clear();
-  pre_tokenizer.split(text, work.pieces);
-  for (const std::string_view piece : work.pieces) encode_piece(piece, work, out);
-}
-
-void Tokenizer::State::encode_piece(std::string_view piece, Workspace& work,
-                                    std::vector<TokenId>& out) const {
-  if (pre_tokenizer.rule().whole_words_first) {
-    work.spelling.clear();
-    append_alphabet_text(piece, work.spelling);
-    if (const TokenId token = vocabulary.find_plain(work.spelling); token != kNoToken) {
-      out.push_back(token);
-      return;
-    }
-  }
-  work.word.clear();
-  for (const char c : piece) work.word.push_back(byte_tokens[static_cast<std::uint8_t>(c)]);
-  work.merger.merge(work.word);
-  out.insert(out.end(), work.word.begin(), work.word.end());
+  auto state = std::make_unique<State>(metadata, std::move(vocabulary));
+  const bool is_pieces = metadata.kind == TokenizerKind::kPieces;
+  BANKAI_ASSIGN_OR_RETURN(state->coder, is_pieces
+                                            ? PieceCoder::create(metadata, state->vocabulary)
+                                            : ByteLevelCoder::create(metadata, state->vocabulary));
+  state->adds_bos = metadata.adds_bos.value_or(state->coder->adds_bos());
+  return state;
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -150,20 +92,19 @@ Result<Tokenizer> Tokenizer::from_metadata(const TokenizerMetadata& metadata) {
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, bool parse_special) const {
   std::vector<TokenId> tokens;
-  State::Workspace work{BpeMerger(state_->merges), {}, {}, {}};
   std::size_t begin = 0;
   for (const SpecialTokens::Match& match : state_->special.find(text, parse_special)) {
-    state_->encode_text(text.substr(begin, match.begin - begin), work, tokens);
+    state_->coder->encode(text.substr(begin, match.begin - begin), tokens);
     tokens.push_back(match.token);
     begin = match.begin + match.num_bytes;
   }
-  state_->encode_text(text.substr(begin), work, tokens);
+  state_->coder->encode(text.substr(begin), tokens);
   return tokens;
 }
 
 std::string Tokenizer::decode(TokenId token) const {
   BANKAI_CHECK(state_->vocabulary.contains(token), "decode() of an id outside the vocabulary");
-  return state_->vocabulary.bytes(token);
+  return state_->coder->bytes(token);
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> tokens) const {

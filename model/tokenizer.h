@@ -1,4 +1,5 @@
-// Byte-level BPE tokenisation as GGUF files declare it (tokenizer.ggml.model = "gpt2").
+// Tokenisation as GGUF files declare it: byte-level BPE (tokenizer.ggml.model = "gpt2") and
+// SentencePiece's BPE ("llama").
 // Thread-safe once built. On well-formed UTF-8 equal to llama.cpp's for the supported
 // pre-tokenizers (characters newer than the Unicode of the installed PCRE2 aside).
 #pragma once
@@ -35,6 +36,8 @@ class Tokenizer {
   // as such; without it text never becomes one. User-defined tokens always are. Adds no BOS.
   // Bytes that are not UTF-8 are encoded byte by byte: if every byte has a token (see above),
   // decode(encode(text)) == text for all bytes. A byte without one becomes the unknown token.
+  // SentencePiece: a space is put in front of the text, and behind every special token, if the file
+  // does not forbid it; U+2581 becomes a space.
   std::vector<TokenId> encode(std::string_view text, bool parse_special = false) const;
   // Bytes of one token; of all of them in order. Control tokens decode to their own text.
   // REQUIRES: ids of the vocabulary.

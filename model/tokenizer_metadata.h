@@ -14,12 +14,20 @@
 
 namespace bankai::model {
 
+enum class TokenizerKind : std::uint8_t {
+  kByteLevel,  // tokenizer.ggml.model = "gpt2"
+  kPieces,     // tokenizer.ggml.model = "llama": SentencePiece
+};
+
 struct TokenizerMetadata {
   std::string source;  // the file, for messages
-  std::string pre;
+  TokenizerKind kind = TokenizerKind::kByteLevel;
+  std::string pre;                       // of byte-level BPE
   std::vector<std::string_view> tokens;  // views into the file
   std::vector<std::int64_t> types;       // one per token, or none at all
-  std::vector<std::string_view> merges;  // "left right"; views into the file
+  std::vector<std::string_view> merges;  // "left right"; views into the file; of byte-level BPE
+  std::vector<double> scores;            // one per token; of pieces
+  std::optional<bool> adds_space;        // of pieces: in front of a text
   std::optional<bool> adds_bos;
   std::optional<std::uint64_t> bos;
   std::optional<std::uint64_t> eos;
@@ -44,7 +52,8 @@ inline constexpr std::array<TokenIdKey, 6> kTokenIdKeys = {{
 }};
 
 // The result must not outlive `file`. Errors, naming file and key: kBadInput (a key is missing or
-// of the wrong type), kUnsupported (a model other than "gpt2", which stands for byte-level BPE).
+// of the wrong type), kUnsupported (another model). Where a file of pieces names no BOS, EOS or
+// unknown token, they are 1, 2 and 0, as its readers agree.
 Result<TokenizerMetadata> read_tokenizer_metadata(const GgufFile& file);
 
 }  // namespace bankai::model

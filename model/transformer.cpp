@@ -23,7 +23,13 @@ Transformer::Transformer(const Model& model, const kernels::KernelTable& table,
       table_(table),
       options_(options),
       rope_(model.parameters().rope),
-      scratch_kv_(options.kv, model.parameters().num_kv_heads, model.parameters().head_dim) {}
+      scratch_kv_(options.kv, model.parameters().num_kv_heads, model.parameters().head_dim) {
+  const Hyperparameters& h = model.parameters();
+  if (!options.kv.rotates() || !h.has_qk_norm) return;
+  for (std::size_t layer = 0; layer < h.num_layers; ++layer)
+    norms_.push_back(
+        balance_norms(model.layer(layer).query_norm, model.layer(layer).key_norm, h.rope));
+}
 
 void Transformer::embed(std::span<const TokenId> tokens, const Replacements& replacements,
                         float* x) const {

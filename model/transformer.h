@@ -16,6 +16,7 @@
 #include "kernels/kernel_table.h"
 #include "kernels/matmul.h"
 #include "model/kv_cache.h"
+#include "model/kv_rotation.h"
 #include "model/model.h"
 #include "model/rope.h"
 #include "model/row_overlay.h"
@@ -180,7 +181,8 @@ class Transformer {
                          const Replacements& replacements) const;
   void place_tokens(std::size_t layer, std::span<const Segment> segments, std::size_t tokens);
   void collect_runs(std::span<const std::size_t> query_tokens);
-  void norm_and_rotate(const std::vector<float>& norm, std::size_t position, float* head) const;
+  void norm_and_rotate(const std::vector<float>& norm, const std::vector<float>& bias,
+                       std::size_t offset, std::size_t position, float* head) const;
   void store_key(std::size_t layer, std::size_t token, std::size_t kv_head,
                  AttentionProjections& projections) const;
   void store_keys(std::size_t layer, std::span<const Segment> segments,
@@ -189,17 +191,18 @@ class Transformer {
                       AttentionProjections& projections) const;
   void attend(std::size_t layer, std::span<const Segment> segments,
               AttentionProjections& projections);
-  void attend_run(const QueryRun& run, std::size_t kv_head, const AttentionProjections& projections,
-                  AttentionScratch& scratch);
+  void attend_run(std::size_t layer, const QueryRun& run, std::size_t kv_head,
+                  const AttentionProjections& projections, AttentionScratch& scratch);
   void add_to_residual(std::size_t tokens, const float* delta, float* x) const;
 
   const Model& model_;
   const kernels::KernelTable& table_;
   ForwardOptions options_;
   RopeTable rope_;
-  KvRows scratch_kv_;               // of segments without a cache, one layer at a time
-  std::size_t scratch_rows_ = 0;    // that it has room for
-  std::vector<TokenPlace> places_;  // of the block in attention
+  std::vector<QueryKeyNorms> norms_;  // balanced, of each layer; empty: the model's
+  KvRows scratch_kv_;                 // of segments without a cache, one layer at a time
+  std::size_t scratch_rows_ = 0;      // that it has room for
+  std::vector<TokenPlace> places_;    // of the block in attention
   std::vector<KeyRun> key_runs_;
   std::vector<QueryRun> runs_;
   kernels::ActivationBlock activations_;

@@ -33,7 +33,8 @@ void multiply_one_bit(const kernels::KernelTable& table, int threads, const Weig
 }
 
 void multiply_widened(const kernels::KernelTable& table, int threads, const WeightMatrix& matrix,
-                      std::size_t tokens, const float* gradient, float* out) {
+                      const RowOverlay& overlay, std::size_t tokens, const float* gradient,
+                      float* out) {
   const kernels::WeightRows& weights = matrix.weights;
   parallel_for(threads, tokens, [&](IndexRange range) {
     std::vector<float> widened(kWidenedRows * weights.cols);
@@ -41,8 +42,12 @@ void multiply_widened(const kernels::KernelTable& table, int threads, const Weig
     std::fill_n(sums, range.size() * weights.cols, 0.0F);
     for (std::size_t row = 0; row < weights.rows; row += kWidenedRows) {
       const std::size_t count = std::min(kWidenedRows, weights.rows - row);
-      for (std::size_t i = 0; i < count; ++i)
-        kernels::widen_row(weights, row + i, widened.data() + i * weights.cols);
+      for (std::size_t i = 0; i < count; ++i) {
+        kernels::WeightRows one = weights.slice(row + i, 1);
+        if (const std::uint8_t* replaced = overlay.find_row(matrix.address, row + i))
+          one.data = replaced;
+        kernels::widen_row(one, 0, widened.data() + i * weights.cols);
+      }
       // Mixes rows of weights as attention mixes values.
       table.attention_values[static_cast<std::size_t>(kernels::KvType::kF32)](
           gradient + range.begin * weights.rows + row, range.size(), weights.rows, widened.data(),
@@ -59,7 +64,7 @@ void multiply_transposed(const kernels::KernelTable& table, int threads, const W
   if (matrix.weights.type == kernels::TensorType::kQ1_0)
     multiply_one_bit(table, threads, matrix, overlay, tokens, gradient, fine, out);
   else
-    multiply_widened(table, threads, matrix, tokens, gradient, out);
+    multiply_widened(table, threads, matrix, overlay, tokens, gradient, out);
   if (matrix.scale == 1.0F) return;
   parallel_for(threads, tokens * matrix.weights.cols, [&](IndexRange range) {
     for (std::size_t i = range.begin; i < range.end; ++i) out[i] *= matrix.scale;

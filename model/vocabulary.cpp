@@ -98,7 +98,11 @@ TokenId Vocabulary::find_plain(std::string_view wanted) const {
 TokenId Vocabulary::find_byte(std::uint8_t byte) const {
   std::string character;
   append_alphabet_text(std::string(1, static_cast<char>(byte)), character);
-  if (const TokenId token = find_plain(character); token != kNoToken) return token;
+  const TokenId token = find_plain(character);
+  return token != kNoToken ? token : find_byte_token(byte);
+}
+
+TokenId Vocabulary::find_byte_token(std::uint8_t byte) const {
   const TokenId token = find(byte_token_text(byte));
   return token != kNoToken && type(token) == TokenType::kByte ? token : kNoToken;
 }

@@ -48,6 +48,8 @@ class Vocabulary {
   // The token for one byte: its character of the alphabet, or else <0xHH>; kNoToken if neither is
   // there.
   TokenId find_byte(std::uint8_t byte) const;
+  // <0xHH> alone; kNoToken if it is not there as a byte token.
+  TokenId find_byte_token(std::uint8_t byte) const;
 
   // What the token stands for: normal tokens and byte tokens bytes, all others (and normal ones
   // with characters from outside the alphabet) their own text. REQUIRES: contains(token).

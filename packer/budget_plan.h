@@ -2,7 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/result.h"
 #include "model/gguf_file.h"
@@ -18,30 +23,38 @@ struct BudgetPlan {
 
 class BudgetPlanner {
  public:
-  // `exact`: the ledger of the unchanged model, packed with these options. All must outlive the
-  // object. Errors: those of measure_pack.
+  // `exact`: the tensors of the unchanged model, packed with these options. All must outlive the
+  // object. Finds the smallest plan: steps whose sizes were estimates are coded until all that it
+  // uses are exact. Errors: those of measure_tensor and Planner::changed_tensor.
   static Result<BudgetPlanner> make(const model::GgufFile& file, Planner& planner,
-                                    const PackOptions& options, const PackLedger& exact);
+                                    const PackOptions& options,
+                                    const std::vector<PackedTensor>& exact);
 
   // Of the smallest plan.
   std::uint64_t smallest_bytes() const { return smallest_bytes_; }
 
-  // A pack of at most `budget_bytes`, and its loss measured. Errors: kNoSolution, naming the
-  // smallest size, if there is none.
+  // A pack of at most `budget_bytes`, and its loss measured. Every step that it uses has been
+  // coded, each once in the object's life. Errors: kNoSolution, naming the smallest size, if there
+  // is none.
   Result<BudgetPlan> plan(std::uint64_t budget_bytes);
 
   // The model as the plan has it.
   Result<PackSource> source(const Plan& plan) const;
 
  private:
-  BudgetPlanner(const model::GgufFile& file, Planner& planner, const PackOptions& options)
-      : file_(file), planner_(planner), options_(options) {}
-  Result<PackLedger> ledger_of(const Plan& plan) const;
+  BudgetPlanner(const model::GgufFile& file, Planner& planner, const PackOptions& options,
+                const std::vector<PackedTensor>& exact)
+      : file_(file), planner_(planner), options_(options), exact_(exact) {}
+  Result<Plan> settled(const std::function<std::optional<Plan>()>& choose);
+  Status code_step(std::size_t tensor, const LossyStep& step);
+  Result<PackLedger> ledger_of(const Plan& plan);
 
   const model::GgufFile& file_;
   Planner& planner_;
   const PackOptions& options_;
-  std::uint64_t other_bytes_ = 0;  // of the exact pack, that are no tensors'
+  const std::vector<PackedTensor>& exact_;
+  std::map<std::pair<std::size_t, std::string>, PackedTensor> coded_;  // by tensor and step's name
+  std::uint64_t other_bytes_ = 0;  // of the smallest pack, that are no tensors'
   std::uint64_t smallest_bytes_ = 0;
 };
 

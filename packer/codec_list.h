@@ -23,6 +23,8 @@ inline constexpr std::uint8_t kZlib = 11;
 inline constexpr std::uint8_t kZstdFast = 12;
 inline constexpr std::uint8_t kZstdSmall = 13;
 inline constexpr std::uint8_t kLzma = 14;
+inline constexpr std::uint8_t kBitsLearned = 15;
+inline constexpr std::uint8_t kTritsLearned = 16;
 }  // namespace codec_ids
 
 const Codec& bits_raw_codec();
@@ -39,5 +41,7 @@ const Codec& zlib_codec();
 const Codec& zstd_fast_codec();
 const Codec& zstd_small_codec();
 const Codec& lzma_codec();
+const Codec& bits_learned_codec();
+const Codec& trits_learned_codec();
 
 }  // namespace bankai::packer

@@ -9,12 +9,13 @@
 namespace bankai::packer {
 
 std::span<const Codec* const> all_codecs() {
-  static const std::array<const Codec*, 14> codecs = {
+  static const std::array<const Codec*, 16> codecs = {
       &bits_raw_codec(),      &bits_context_codec(),   &trits_two_bit_codec(),
       &trits_base3_codec(),   &trits_bitmask_codec(),  &trits_order0_codec(),
       &trits_context_codec(), &scales_predict_codec(), &bytes_raw_codec(),
       &bytes_planes_codec(),  &zlib_codec(),           &zstd_fast_codec(),
-      &zstd_small_codec(),    &lzma_codec(),
+      &zstd_small_codec(),    &lzma_codec(),           &bits_learned_codec(),
+      &trits_learned_codec(),
   };
   return codecs;
 }
@@ -45,6 +46,13 @@ bool is_worth_slow_coders(const Content& content, std::uint64_t fast_bytes, std:
   return fast_bytes <= plain / 100 * 99 && fast_bytes <= best / 10 * 11;
 }
 
+bool uses_contexts(const Codec& codec) {
+  return codec.id() == codec_ids::kBitsContext || codec.id() == codec_ids::kTritsContext;
+}
+bool learns(const Codec& codec) {
+  return codec.id() == codec_ids::kBitsLearned || codec.id() == codec_ids::kTritsLearned;
+}
+
 class Chooser {
  public:
   Chooser(const ContentSource& source, const ChoiceOptions& options)
@@ -57,7 +65,10 @@ class Chooser {
 
   Result<CodecChoice> run() {
     for (const Codec* codec : all_codecs())
-      if (!codec->is_slow_coder()) BANKAI_RETURN_IF_ERROR(consider(*codec, true));
+      if (!codec->is_slow_coder() && !uses_contexts(*codec))
+        BANKAI_RETURN_IF_ERROR(consider(*codec, true));
+    for (const Codec* codec : all_codecs())
+      if (uses_contexts(*codec)) BANKAI_RETURN_IF_ERROR(consider(*codec, is_worth_contexts()));
     const bool tries_slow = is_worth_slow_coders(content_, fast_bytes_, choice_.bytes);
     for (const Codec* codec : all_codecs())
       if (codec->is_slow_coder()) BANKAI_RETURN_IF_ERROR(consider(*codec, tries_slow));
@@ -69,12 +80,12 @@ class Chooser {
   }
 
  private:
-  Status consider(const Codec& codec, bool may_be_slow) {
+  Status consider(const Codec& codec, bool is_tried) {
     if (!codec.accepts(content_)) return {};
     const std::uint32_t rate = codec.decode_rate(content_);
     CodecSize size{&codec};
-    size.is_eligible = rate >= least_rate_ && may_be_slow &&
-                       content_.logical_bytes() <= codec.encode_limit_bytes();
+    size.is_eligible =
+        rate >= least_rate_ && is_tried && content_.logical_bytes() <= codec.encode_limit_bytes();
     size.is_measured = size.is_eligible || options_.measure_all;
     EncodedPayload encoded;
     if (size.is_measured) {
@@ -86,6 +97,8 @@ class Chooser {
       size.bytes = encoded.size;
     }
     if (codec.id() == codec_ids::kZstdFast && size.is_measured) fast_bytes_ = size.bytes;
+    if (learns(codec) && size.is_eligible)
+      has_learned_ = size.bytes < choice_.bytes - choice_.bytes / 64;
     choice_.sizes.push_back(size);
     const bool is_better =
         choice_.codec == nullptr || size.bytes < choice_.bytes ||
@@ -97,6 +110,11 @@ class Chooser {
     choice_.payload = std::move(encoded.bytes);
     best_rate_ = rate;
     return {};
+  }
+
+  // Learning finds what contexts find, and more: where it saves something, they have no chance.
+  bool is_worth_contexts() const {
+    return !has_learned_ || options_.measure_all || content_.logical_bytes() <= kSmallContentBytes;
   }
 
   // Estimates beyond it are not worth encoding: what is saved is lost to headers.
@@ -113,6 +131,7 @@ class Chooser {
   std::uint64_t fast_bytes_ = ~std::uint64_t{0};  // of the fast general coder
   CodecChoice choice_;
   std::uint32_t best_rate_ = 0;
+  bool has_learned_ = false;  // at least a 64th
 };
 
 }  // namespace

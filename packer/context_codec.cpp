@@ -193,21 +193,6 @@ void decode_digits(BlockRows& rows, RansStream& stream) {
   }
 }
 
-void logical_of(const Content& content, const std::vector<std::uint8_t>& digits,
-                std::span<std::byte> logical) {
-  if (content.kind == ContentKind::kTrits) {
-    for (std::size_t i = 0; i < logical.size(); ++i)
-      logical[i] = static_cast<std::byte>(digits[i] - 1U);
-    return;
-  }
-  for (std::size_t i = 0; i < logical.size(); ++i) {
-    unsigned byte = 0;
-    for (unsigned bit = 0; bit < 8; ++bit)
-      byte |= static_cast<unsigned>(digits[8 * i + bit]) << bit;
-    logical[i] = static_cast<std::byte>(byte);
-  }
-}
-
 // The part [first, first + count) of a list with one entry per row; empty if the list is.
 template <typename T>
 std::vector<T> part_of_rows(const std::vector<T>& list, const Block& block) {
@@ -278,7 +263,7 @@ class ContextDecoder final : public ContentDecoder {
     }
     BANKAI_ASSIGN_OR_RETURN(RansStream stream,
                             RansStream::open(encoded.subspan(reader.offset()), rows.lanes.lanes));
-    rows.digits.resize(content_.kind == ContentKind::kBits ? logical.size() * 8 : logical.size());
+    rows.digits.resize(block.elements());
     (model_.is_trits ? decode_digits<true> : decode_digits<false>)(rows, stream);
     BANKAI_RETURN_IF_ERROR(stream.finish(rows.lanes.lanes));
     logical_of(content_, rows.digits, logical);

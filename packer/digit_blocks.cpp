@@ -21,6 +21,21 @@ void digits_of(const Content& content, std::span<const std::byte> logical,
           static_cast<std::uint8_t>(std::to_integer<unsigned>(logical[i]) >> bit & 1U);
 }
 
+void logical_of(const Content& content, std::span<const std::uint8_t> digits,
+                std::span<std::byte> logical) {
+  if (content.kind == ContentKind::kTrits) {
+    for (std::size_t i = 0; i < logical.size(); ++i)
+      logical[i] = static_cast<std::byte>(digits[i] - 1U);
+    return;
+  }
+  for (std::size_t i = 0; i < logical.size(); ++i) {
+    unsigned byte = 0;
+    for (std::size_t bit = 0; bit < 8 && 8 * i + bit < digits.size(); ++bit)
+      byte |= static_cast<unsigned>(digits[8 * i + bit]) << bit;
+    logical[i] = static_cast<std::byte>(byte);
+  }
+}
+
 std::size_t num_workers(const ContentSource& source, int threads) {
   return static_cast<std::size_t>(std::min<std::uint64_t>(
       num_blocks(source.content()), static_cast<unsigned>(std::max(threads, 1))));

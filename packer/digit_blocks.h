@@ -12,9 +12,13 @@
 
 namespace bankai::packer {
 
-// The digits of a block, one per element.
+// The digits of a block, one per element; behind those of bits, the zeros that fill the last byte.
 void digits_of(const Content& content, std::span<const std::byte> logical,
                std::vector<std::uint8_t>& digits);
+
+// The way back: fills `logical` with the block's logical bytes, their unused bits with 0.
+void logical_of(const Content& content, std::span<const std::uint8_t> digits,
+                std::span<std::byte> logical);
 
 // Calls visit(worker, block, digits) for every block; every worker below `workers` is one thread.
 using DigitVisitor =

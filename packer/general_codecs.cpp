@@ -13,6 +13,7 @@
 #include "packer/codec_list.h"
 #include "packer/general_coders.h"
 #include "packer/trit_packing.h"
+#include "packer/unused_bits.h"
 
 namespace bankai::packer {
 namespace {
@@ -62,8 +63,7 @@ class GeneralDecoder final : public ContentDecoder {
       return unpack_bit_planes(block.elements(), packed.data(), logical.data());
     }
     BANKAI_RETURN_IF_ERROR(coder_.decompress(encoded, logical));
-    if (content_.kind == ContentKind::kBits && block.elements() % 8 != 0 &&
-        std::to_integer<unsigned>(logical.back()) >> (block.elements() % 8) != 0)
+    if (content_.kind == ContentKind::kBits && has_unused_ones(logical.data(), block.elements()))
       return make_error(ErrorCode::kBadInput, "an unused bit of the last byte is 1");
     return {};
   }

@@ -12,6 +12,13 @@ constexpr std::uint64_t kPreambleBytes = 24;  // magic, version, two counts
 constexpr std::uint64_t kMaxAlignment = std::uint64_t{1} << 31U;
 
 Status check_outline(const GgufOutline& outline) {
+  if (outline.is_plain()) {
+    if (outline.alignment == 1 && outline.num_values == 0) return {};
+    return make_error(ErrorCode::kBadInput,
+                      "a plain file with an alignment of %llu and %llu values, expected 1 and 0",
+                      static_cast<unsigned long long>(outline.alignment),
+                      static_cast<unsigned long long>(outline.num_values));
+  }
   if (outline.version != 2 && outline.version != 3)
     return make_error(ErrorCode::kBadInput, "GGUF version %u, expected 2 or 3", outline.version);
   const std::uint64_t alignment = outline.alignment;
@@ -29,6 +36,7 @@ std::uint64_t entry_bytes(const ImageTensor& tensor) {
 Result<TensorShape> checked_shape(const ImageTensor& tensor) {
   Status status = model::check_tensor_name(tensor.name);
   if (!status.ok()) return std::move(status).error();
+  if (tensor.array != ArrayType::kNone) return array_shape(tensor.array, tensor.dims);
   return tensor_shape(tensor.type, tensor.dims);
 }
 
@@ -58,8 +66,11 @@ Result<GgufLayout> GgufLayout::make(const GgufOutline& outline, std::uint64_t va
   };
   if (value_bytes > model::kGgufMaxBytes) return too_large();
   GgufLayout layout;
-  layout.header_bytes_ = kPreambleBytes + value_bytes;
-  for (const ImageTensor& tensor : outline.tensors) layout.header_bytes_ += entry_bytes(tensor);
+  layout.header_bytes_ = value_bytes;
+  if (!outline.is_plain()) {
+    layout.header_bytes_ += kPreambleBytes;
+    for (const ImageTensor& tensor : outline.tensors) layout.header_bytes_ += entry_bytes(tensor);
+  }
   layout.end_ = layout.header_bytes_;
   for (const ImageTensor& tensor : outline.tensors) {
     auto shape = checked_shape(tensor);
@@ -87,6 +98,7 @@ std::vector<GgufLayout::Gap> GgufLayout::gaps(std::uint64_t file_bytes) const {
 
 std::vector<std::byte> gguf_header(const GgufOutline& outline, std::span<const std::byte> values,
                                    const GgufLayout& layout) {
+  if (outline.is_plain()) return {values.begin(), values.end()};
   ByteWriter out;
   out.write_text(model::kGgufMagic);
   out.write(outline.version);

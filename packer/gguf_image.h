@@ -1,5 +1,6 @@
-// A GGUF file without its tensor data: what a pack keeps of it beside the tensors, and how the file
-// is laid out. The format: docs/formats/gguf.md.
+// A model file without its tensor data: what a pack keeps of it beside the tensors, and how the
+// file is laid out. GGUF (docs/formats/gguf.md), or a plain file: a head, then arrays without
+// padding.
 #pragma once
 
 #include <cstddef>
@@ -19,16 +20,21 @@ struct ImageTensor {
   std::string name;
   std::vector<std::uint64_t> dims;  // fastest first
   kernels::TensorType type = kernels::TensorType::kF32;
-  std::uint32_t type_id = 0;  // as the file has it
+  std::uint32_t type_id = 0;           // as the file has it
+  ArrayType array = ArrayType::kNone;  // in plain files, in place of the two above
 
   bool operator==(const ImageTensor&) const = default;
 };
 
+inline constexpr std::uint32_t kPlainFile = 0;
+
 struct GgufOutline {
-  std::uint32_t version = 3;
+  std::uint32_t version = 3;  // of GGUF, or kPlainFile: then the alignment is 1, without values
   std::uint64_t alignment = 32;
   std::uint64_t num_values = 0;
   std::vector<ImageTensor> tensors;
+
+  bool is_plain() const { return version == kPlainFile; }
 };
 
 // The outline of an opened file.
@@ -66,7 +72,8 @@ class GgufLayout {
   std::uint64_t padded_end_ = 0;
 };
 
-// The header: magic, counts, values, tensor entries; without padding. REQUIRES: a layout of both.
+// The header: magic, counts, values, tensor entries; without padding. Of a plain file its head,
+// which stands for the values. REQUIRES: a layout of both.
 std::vector<std::byte> gguf_header(const GgufOutline& outline, std::span<const std::byte> values,
                                    const GgufLayout& layout);
 

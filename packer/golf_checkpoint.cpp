@@ -118,8 +118,7 @@ class DictionaryReader {
                      GolfCheckpoint& checkpoint) {
     BANKAI_ASSIGN_OR_RETURN(TorchTensor tensor, archive_.tensor(value));
     BANKAI_RETURN_IF_ERROR(use(tensor.bytes.size()));
-    checkpoint.numbers.push_back({name, std::move(tensor)});
-    return {};
+    return checkpoint.add({name, std::move(tensor)});
   }
 
   Status read_matrix_scale_family(const PickleValue& root, GolfCheckpoint& checkpoint) {
@@ -147,8 +146,7 @@ class DictionaryReader {
     if (alpha == nullptr || alpha->kind != PickleKind::kFloat)
       return Error{ErrorCode::kBadInput, "no number 'alpha'"};
     matrix.alpha = alpha->number;
-    checkpoint.matrices.push_back(std::move(matrix));
-    return {};
+    return checkpoint.add(std::move(matrix));
   }
 
   Status read_group_scale_entry(const std::string& name, const PickleValue& entry,
@@ -180,8 +178,7 @@ class DictionaryReader {
     BANKAI_RETURN_IF_ERROR(read_shape(entry, matrix));
     BANKAI_RETURN_IF_ERROR(read_groups(entry, matrix));
     BANKAI_RETURN_IF_ERROR(read_codes(entry, matrix));
-    checkpoint.matrices.push_back(std::move(matrix));
-    return {};
+    return checkpoint.add(std::move(matrix));
   }
 
   Status read_groups(const PickleValue& entry, GolfCodedMatrix& matrix) {
@@ -215,19 +212,35 @@ class DictionaryReader {
 };
 
 template <typename Entry>
-const Entry* find_named(const std::vector<Entry>& entries, std::string_view name) {
-  const auto found = std::find_if(entries.begin(), entries.end(),
-                                  [&](const Entry& entry) { return entry.name == name; });
-  return found == entries.end() ? nullptr : &*found;
+const Entry* entry_named(const std::vector<Entry>& entries, std::size_t place,
+                         std::string_view name) {
+  return place < entries.size() && entries[place].name == name ? &entries[place] : nullptr;
 }
 
 }  // namespace
 
+Status GolfCheckpoint::add_name(const std::string& name, std::size_t place) {
+  if (places_.emplace(name, place).second) return {};
+  return Error{ErrorCode::kBadInput, "a second tensor of this name"};
+}
+Status GolfCheckpoint::add(GolfCodedMatrix matrix) {
+  BANKAI_RETURN_IF_ERROR(add_name(matrix.name, matrices.size()));
+  matrices.push_back(std::move(matrix));
+  return {};
+}
+Status GolfCheckpoint::add(GolfNumbers tensor) {
+  BANKAI_RETURN_IF_ERROR(add_name(tensor.name, numbers.size()));
+  numbers.push_back(std::move(tensor));
+  return {};
+}
+
 const GolfCodedMatrix* GolfCheckpoint::find_matrix(std::string_view name) const {
-  return find_named(matrices, name);
+  const auto found = places_.find(name);
+  return found == places_.end() ? nullptr : entry_named(matrices, found->second, name);
 }
 const GolfNumbers* GolfCheckpoint::find_numbers(std::string_view name) const {
-  return find_named(numbers, name);
+  const auto found = places_.find(name);
+  return found == places_.end() ? nullptr : entry_named(numbers, found->second, name);
 }
 
 bool looks_like_golf(std::span<const std::byte> bytes) {

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,8 +48,16 @@ struct GolfCheckpoint {
   std::vector<GolfCodedMatrix> matrices;
   std::vector<GolfNumbers> numbers;
 
+  // kBadInput for a name that is there already.
+  Status add(GolfCodedMatrix matrix);
+  Status add(GolfNumbers tensor);
   const GolfCodedMatrix* find_matrix(std::string_view name) const;
   const GolfNumbers* find_numbers(std::string_view name) const;
+
+ private:
+  Status add_name(const std::string& name, std::size_t place);
+
+  std::map<std::string, std::size_t, std::less<>> places_;  // in `matrices` or `numbers`
 };
 
 // Could these be the first bytes of such a file? (zlib, xz or ZIP.)

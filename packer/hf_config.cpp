@@ -15,8 +15,9 @@ constexpr std::uint64_t kMaxLayers = 4096;
 constexpr std::uint64_t kMaxContext = std::uint64_t{1} << 31U;
 
 // The first entry that fits counts.
-constexpr std::array<HfFamily, 6> kFamilies = {{
+constexpr std::array<HfFamily, 7> kFamilies = {{
     {"llama", "", "llama", "model.", false, false, false, true},
+    {"mistral", "", "llama", "model.", false, false, false, true},
     {"qwen2", "", "qwen2", "model.", false, false, true, false},
     {"qwen3", "", "qwen3", "model.", true, false, false, false},
     {"bitnet", "relu2", "bitnet-b1.58", "model.", false, true, false, false},
@@ -89,6 +90,15 @@ Status read_dimensions(const JsonTree& config, HfConfig& out) {
   return {};
 }
 
+Status read_llama3(const JsonTree& scaling, HfConfig& out) {
+  BANKAI_ASSIGN_OR_RETURN(out.rope_low_frequency, positive_of(scaling, "low_freq_factor", 1.0));
+  BANKAI_ASSIGN_OR_RETURN(out.rope_high_frequency, positive_of(scaling, "high_freq_factor", 4.0));
+  if (out.rope_low_frequency < out.rope_high_frequency) return {};
+  return make_error(ErrorCode::kBadInput,
+                    "%s: 'low_freq_factor' is %g, expected less than 'high_freq_factor', %g",
+                    scaling.where().c_str(), out.rope_low_frequency, out.rope_high_frequency);
+}
+
 Status read_rope(const JsonTree& config, HfConfig& out) {
   // Newer files keep everything about the rotation in one object.
   const std::optional<JsonTree> parameters = config.find("rope_parameters");
@@ -103,9 +113,9 @@ Status read_rope(const JsonTree& config, HfConfig& out) {
   BANKAI_ASSIGN_OR_RETURN(const std::string old_type, scaling->text_of("type", "default"));
   BANKAI_ASSIGN_OR_RETURN(const std::string type, scaling->text_of("rope_type", old_type));
   if (type == "default") return {};
-  if (type != "linear" && type != "yarn")
+  if (type != "linear" && type != "yarn" && type != "llama3")
     return make_error(ErrorCode::kUnsupported,
-                      "%s: the rotary scaling is %s; known are default, linear and yarn",
+                      "%s: the rotary scaling is %s; known are default, linear, yarn and llama3",
                       scaling->where().c_str(), bankai::quoted(type).c_str());
   out.rope_scaling = type;
   BANKAI_ASSIGN_OR_RETURN(out.rope_factor, positive_of(*scaling, "factor", 1.0));
@@ -116,6 +126,7 @@ Status read_rope(const JsonTree& config, HfConfig& out) {
   BANKAI_ASSIGN_OR_RETURN(
       out.rope_original_context,
       count_of(*scaling, "original_max_position_embeddings", kMaxContext, out.context));
+  if (type == "llama3") return read_llama3(*scaling, out);
   BANKAI_ASSIGN_OR_RETURN(out.rope_attention_factor,
                           optional_positive(*scaling, "attention_factor"));
   BANKAI_ASSIGN_OR_RETURN(out.rope_beta_fast, optional_positive(*scaling, "beta_fast"));
@@ -123,13 +134,41 @@ Status read_rope(const JsonTree& config, HfConfig& out) {
   return {};
 }
 
-Status check_plain(const JsonTree& config) {
+Status check_plain(const JsonTree& config, const HfConfig& out) {
   for (const char* key : {"attention_bias", "mlp_bias", "use_sliding_window"}) {
     BANKAI_ASSIGN_OR_RETURN(const bool is_set, config.truth_of(key, false));
     if (is_set)
       return make_error(ErrorCode::kUnsupported, "%s: '%s' is set, which cannot be converted",
                         config.where().c_str(), key);
   }
+  if (out.family.model_type != "mistral") return {};
+  BANKAI_ASSIGN_OR_RETURN(const std::uint64_t window,
+                          config.whole_number_of("sliding_window", out.context));
+  if (window < out.context)
+    return make_error(ErrorCode::kUnsupported,
+                      "%s: 'sliding_window' is %llu of %llu tokens, which cannot be converted",
+                      config.where().c_str(), static_cast<unsigned long long>(window),
+                      static_cast<unsigned long long>(out.context));
+  return {};
+}
+
+// What Hugging Face's own quantisers leave behind.
+Status read_method(const JsonTree& config, HfConfig& out) {
+  const std::optional<JsonTree> quantised = config.find("quantization_config");
+  if (!quantised) return {};
+  BANKAI_ASSIGN_OR_RETURN(const std::string method, quantised->text_of("quant_method", ""));
+  if (method.empty()) return {};  // as MLX repeats its own
+  if (method != "bitnet")
+    return make_error(ErrorCode::kUnsupported,
+                      "%s: 'quant_method' is %s; only bitnet can be converted",
+                      quantised->where().c_str(), bankai::quoted(method).c_str());
+  BANKAI_ASSIGN_OR_RETURN(const std::string layers,
+                          quantised->text_of("linear_class", "bitlinear"));
+  if (layers != "bitlinear" && layers != "autobitlinear")
+    return make_error(ErrorCode::kUnsupported,
+                      "%s: 'linear_class' is %s; known are bitlinear and autobitlinear",
+                      quantised->where().c_str(), bankai::quoted(layers).c_str());
+  out.bitnet_scale = layers == "bitlinear" ? BitnetScale::kDivides : BitnetScale::kMultiplies;
   return {};
 }
 
@@ -144,7 +183,7 @@ Status read_quantisation(const JsonTree& config, HfConfig& out) {
                         mlx->where().c_str(), static_cast<unsigned long long>(out.quantised_bits),
                         static_cast<unsigned long long>(out.quantised_group));
   }
-  return {};
+  return read_method(config, out);
 }
 
 // The first of several, where there are several.
@@ -184,7 +223,7 @@ Result<HfConfig> read_hf_config(const std::string& folder) {
   const bool tied = out.family.model_type == "banana_kv1";
   BANKAI_ASSIGN_OR_RETURN(out.tied, config.truth_of("tie_word_embeddings", tied));
   BANKAI_RETURN_IF_ERROR(read_rope(config, out));
-  BANKAI_RETURN_IF_ERROR(check_plain(config));
+  BANKAI_RETURN_IF_ERROR(check_plain(config, out));
   BANKAI_RETURN_IF_ERROR(read_quantisation(config, out));
   BANKAI_ASSIGN_OR_RETURN(out.bos, token_id(config, "bos_token_id"));
   BANKAI_ASSIGN_OR_RETURN(out.eos, token_id(config, "eos_token_id"));

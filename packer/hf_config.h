@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/result.h"
+#include "packer/bitnet_words.h"
 
 namespace bankai::packer {
 
@@ -38,16 +39,19 @@ struct HfConfig {
   double rms_epsilon = 1e-6;
   double rope_theta = 10000.0;
   bool tied = false;  // the head is the embedding
-  // Rotary scaling: "" (none), "linear" or "yarn".
+  // Rotary scaling: "" (none), "linear", "yarn" or "llama3".
   std::string rope_scaling;
   double rope_factor = 1.0;
   std::uint64_t rope_original_context = 0;  // 0: not said
   std::optional<double> rope_attention_factor;
   std::optional<double> rope_beta_fast;
   std::optional<double> rope_beta_slow;
+  double rope_low_frequency = 1.0;  // llama3: rotations over the original context between which …
+  double rope_high_frequency = 4.0;  // … interpolation fades out
   // Group-wise integers as MLX stores them; 0: none.
   std::uint64_t quantised_bits = 0;
   std::uint64_t quantised_group = 0;
+  std::optional<BitnetScale> bitnet_scale;  // of packed ternary matrices, where there may be such
   std::optional<std::uint64_t> bos;
   std::optional<std::uint64_t> eos;
 };

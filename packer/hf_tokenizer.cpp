@@ -11,6 +11,7 @@
 #include "core/mapped_file.h"
 #include "model/pretokenizer.h"
 #include "model/vocabulary.h"
+#include "packer/hf_pieces.h"
 #include "packer/hf_pretokenizer.h"
 #include "packer/json_tree.h"
 
@@ -257,14 +258,20 @@ Result<HfTokenizer> read_hf_tokenizer(const std::string& folder, const HfConfig&
                                       const std::string& pre) {
   const std::filesystem::path base(folder);
   const std::string path = (base / "tokenizer.json").string();
-  BANKAI_ASSIGN_OR_RETURN(const JsonTree tokenizer, JsonTree::read(path));
-  BANKAI_ASSIGN_OR_RETURN(HfTokenizer out,
-                          parse_hf_tokenizer(tokenizer, config.vocabulary, pre, config.bos));
-  out.eos = config.eos;
+  HfTokenizer out;
+  std::optional<JsonTree> tokenizer;
+  if (has_hf_pieces(folder)) {
+    BANKAI_ASSIGN_OR_RETURN(out, read_hf_pieces(folder, config.vocabulary));
+  } else {
+    BANKAI_ASSIGN_OR_RETURN(tokenizer, JsonTree::read(path));
+    BANKAI_ASSIGN_OR_RETURN(out,
+                            parse_hf_tokenizer(*tokenizer, config.vocabulary, pre, config.bos));
+  }
+  if (config.eos) out.eos = config.eos;
   BANKAI_RETURN_IF_ERROR(read_tokenizer_config((base / "tokenizer_config.json").string(), out));
   BANKAI_RETURN_IF_ERROR(read_generation_config((base / "generation_config.json").string(), out));
   // Once more, now that the BOS token is known for certain.
-  if (!out.adds_bos) BANKAI_RETURN_IF_ERROR(read_post_processor(tokenizer, out));
+  if (tokenizer && !out.adds_bos) BANKAI_RETURN_IF_ERROR(read_post_processor(*tokenizer, out));
   BANKAI_RETURN_IF_ERROR(check_ids(path, out));
   std::error_code error;
   const std::string chat = (base / "chat_template.jinja").string();
@@ -275,11 +282,17 @@ Result<HfTokenizer> read_hf_tokenizer(const std::string& folder, const HfConfig&
 }
 
 void add_tokenizer(model::GgufBuilder& builder, const HfTokenizer& tokenizer) {
-  builder.add_string("tokenizer.ggml.model", "gpt2");
-  builder.add_string("tokenizer.ggml.pre", tokenizer.pre);
+  const bool is_pieces = !tokenizer.scores.empty();
+  builder.add_string("tokenizer.ggml.model", is_pieces ? "llama" : "gpt2");
+  builder.add_string("tokenizer.ggml.pre", is_pieces ? "default" : tokenizer.pre);
   builder.add_strings("tokenizer.ggml.tokens", tokenizer.tokens);
   builder.add_array<std::int32_t>("tokenizer.ggml.token_type", tokenizer.types);
-  builder.add_strings("tokenizer.ggml.merges", tokenizer.merges);
+  if (is_pieces) {
+    builder.add_array<float>("tokenizer.ggml.scores", tokenizer.scores);
+    builder.add<bool>("tokenizer.ggml.add_space_prefix", tokenizer.adds_space);
+  } else {
+    builder.add_strings("tokenizer.ggml.merges", tokenizer.merges);
+  }
   const std::pair<const char*, Id> ids[] = {
       {"bos_token_id", tokenizer.bos},         {"eos_token_id", tokenizer.eos},
       {"padding_token_id", tokenizer.padding}, {"unknown_token_id", tokenizer.unknown},

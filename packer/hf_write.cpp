@@ -62,6 +62,10 @@ std::string config_json(const HfFamily& family, const model::Hyperparameters& h,
 }
 
 Result<std::string> tokenizer_json(const model::TokenizerMetadata& tokenizer) {
+  if (tokenizer.kind != model::TokenizerKind::kByteLevel)
+    return make_error(ErrorCode::kUnsupported,
+                      "%s: a SentencePiece vocabulary cannot be written as tokenizer.json",
+                      tokenizer.source.c_str());
   const std::string steps = pre_tokenizer_json(tokenizer.pre);
   if (steps.empty())
     return make_error(ErrorCode::kUnsupported, "%s: the pre-tokenizer %s cannot be written",

@@ -1,6 +1,6 @@
 // Conversion of other model files to GGUF: a Hugging Face folder (config.json, tokenizer.json,
-// safetensors, MLX's 1-bit words among them) or a GGUF file whose matrices are encoded anew.
-// Memory is a few rows per thread; pages of the input that were read are handed back.
+// safetensors, MLX's 1-bit words among them) or a GGUF file (or a pack of one) whose matrices are
+// encoded anew. Memory is a few rows per thread; pages of the input that were read are handed back.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,9 @@ namespace bankai::packer {
 struct ImportOptions {
   // Of the matrices. Vectors stay F32, as every reader expects them.
   BlockEncoding encoding;
+  // In its place every matrix of a checkpoint keeps the type that it has there; F8_E4M3 becomes
+  // F16, which holds its numbers, MLX's words become Q1_0, packed trits TQ2_0 (or Q2_0).
+  bool keeps_types = false;
   // Of the token embedding and the head; nothing: Q8_0 where float ones would become 1-bit or
   // ternary, else the matrices' own.
   std::optional<kernels::TensorType> embedding_type;

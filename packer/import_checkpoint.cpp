@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/format.h"
+#include "kernels/half.h"
 #include "model/safetensors.h"
 #include "model/tensor_names.h"
 #include "packer/hf_config.h"
@@ -26,6 +27,12 @@ using model::SafetensorsType;
 // Which row of the checkpoint makes a row of the output; nothing: the same.
 using RowOrder = std::function<std::size_t(std::size_t row)>;
 
+// The type of GGUF that holds all numbers of another.
+TensorType own_type(SafetensorsType type) {
+  if (type == SafetensorsType::kF32) return TensorType::kF32;
+  return type == SafetensorsType::kBF16 ? TensorType::kBF16 : TensorType::kF16;
+}
+
 class Checkpoint {
  public:
   Checkpoint(const HfConfig& config, const ImportOptions& options,
@@ -41,6 +48,8 @@ class Checkpoint {
     if (!c.tied)
       BANKAI_RETURN_IF_ERROR(
           add_matrix(std::string(kHfHead), {0, Projection::kHead}, c.vocabulary, c.embedding, {}));
+    if (auto factors = frequency_factors(c); !factors.empty())
+      add_numbers("rope_freqs.weight", std::move(factors));
     for (std::uint32_t layer = 0; layer < c.num_layers; ++layer)
       BANKAI_RETURN_IF_ERROR(add_layer(layer));
     BANKAI_RETURN_IF_ERROR(check_leftovers());
@@ -119,14 +128,14 @@ class Checkpoint {
     if (tensor == nullptr)
       return make_error(ErrorCode::kBadInput, "tensor %s is missing", bankai::quoted(name).c_str());
     taken_.insert(name);
-    if (tensor->shape != shape)
-      return make_error(ErrorCode::kBadInput, "tensor %s has the shape %s, expected %s",
-                        bankai::quoted(name).c_str(), shape_text(tensor->shape).c_str(),
-                        shape_text(shape).c_str());
     if (!model::safetensors_type_info(tensor->type).is_float)
       return make_error(
           ErrorCode::kUnsupported, "tensor %s holds %s; packed weights of this kind are not known",
           bankai::quoted(name).c_str(), model::safetensors_type_info(tensor->type).name.data());
+    if (tensor->shape != shape)
+      return make_error(ErrorCode::kBadInput, "tensor %s has the shape %s, expected %s",
+                        bankai::quoted(name).c_str(), shape_text(tensor->shape).c_str(),
+                        shape_text(shape).c_str());
     return tensor;
   }
 
@@ -146,10 +155,27 @@ class Checkpoint {
     ImportTensor out;
     const bool is_embedding = address.projection >= Projection::kEmbedding;
     BANKAI_ASSIGN_OR_RETURN(const std::optional<MlxMatrix> mlx, MlxMatrix::find(*set_, hf));
-    out.encoding = encoding_of(options_, is_embedding, !mlx);
+    std::optional<BitnetMatrix> trits;
+    if (config_.bitnet_scale) {
+      BANKAI_ASSIGN_OR_RETURN(
+          trits, BitnetMatrix::find(*set_, hf, static_cast<std::size_t>(rows),
+                                    static_cast<std::size_t>(cols), *config_.bitnet_scale));
+    }
+    out.encoding = encoding_of(options_, is_embedding, !mlx && !trits);
     out.spec = {model::gguf_tensor_name(address), out.encoding.type, {cols, rows}, {}};
+    if (options_.keeps_types) {
+      const SafetensorsTensor* plain = set_->find(hf + ".weight");
+      const bool is_wide = cols % kernels::tensor_type_info(TensorType::kTQ2_0).block_weights == 0;
+      const TensorType packed =
+          mlx ? TensorType::kQ1_0 : (is_wide ? TensorType::kTQ2_0 : TensorType::kQ2_0);
+      const bool is_packed = mlx || trits || plain == nullptr;
+      out.encoding = {is_packed ? packed : own_type(plain->type)};
+      out.spec.type = out.encoding.type;
+    }
     if (mlx) {
       BANKAI_RETURN_IF_ERROR(set_mlx_source(hf, *mlx, order, out));
+    } else if (trits) {
+      set_bitnet_source(hf, *trits, order, out);
     } else {
       BANKAI_ASSIGN_OR_RETURN(const SafetensorsTensor* tensor, take(hf + ".weight", {rows, cols}));
       set_source(*tensor, order, out);
@@ -170,6 +196,35 @@ class Checkpoint {
     out.release = [this_set = set_, &tensor, row_bytes](std::size_t first, std::size_t count) {
       this_set->file_of(tensor).release(tensor.data.subspan(first * row_bytes, count * row_bytes));
     };
+  }
+
+  // Every type's own scale is at most a half. A scale that is none goes into a tensor beside the
+  // matrix, and the weights are −1, 0 and 1.
+  void set_bitnet_source(const std::string& hf, const BitnetMatrix& trits, const RowOrder& order,
+                         ImportTensor& out) {
+    for (const char* part : {".weight", ".weight_scale"}) taken_.insert(hf + part);
+    const float scale = trits.scale();
+    const bool is_half = kernels::f16_to_float(kernels::float_to_f16(scale)) == scale;
+    const float factor = is_half || out.encoding.type == TensorType::kF32 ? scale : 1.0F;
+    out.input_bytes = trits.bytes();
+    out.floats = [trits, order, factor](std::size_t row, float* to) {
+      trits.widen(order ? order(row) : row, factor, to);
+    };
+    if (factor == scale) return;
+    std::string name = out.spec.name;
+    name.replace(name.rfind("weight"), std::string_view("weight").size(), "scale");
+    add_numbers(name, {scale});
+  }
+
+  // A vector that no tensor of the checkpoint holds.
+  void add_numbers(const std::string& gguf, std::vector<float> numbers) {
+    ImportTensor out;
+    out.spec = {gguf, TensorType::kF32, {numbers.size()}, {}};
+    out.encoding.type = TensorType::kF32;
+    out.floats = [numbers = std::move(numbers)](std::size_t, float* to) {
+      std::copy(numbers.begin(), numbers.end(), to);
+    };
+    tensors_.push_back(std::move(out));
   }
 
   Status set_mlx_source(const std::string& hf, const MlxMatrix& mlx, const RowOrder& order,
@@ -258,7 +313,9 @@ Result<ImportModel> import_checkpoint(const std::string& folder, const ImportOpt
   BANKAI_ASSIGN_OR_RETURN(const HfTokenizer tokenizer,
                           read_hf_tokenizer(folder, config, options.pre_tokenizer));
   add_hyperparameters(model.builder, config);
-  add_file_type(model.builder, options.encoding.type);
+  // Of types that are kept, that of the embedding, which comes first.
+  add_file_type(model.builder,
+                options.keeps_types ? model.tensors.front().spec.type : options.encoding.type);
   add_tokenizer(model.builder, tokenizer);
   return model;
 }

@@ -6,6 +6,7 @@
 #include "model/gguf_file.h"
 #include "model/tensor_names.h"
 #include "packer/import_model.h"
+#include "packer/pack_model.h"
 
 namespace bankai::packer {
 namespace {
@@ -77,7 +78,7 @@ Result<ImportTensor> import_tensor(const GgufTensor& tensor, const ImportOptions
 }  // namespace
 
 Result<ImportModel> import_gguf(const std::string& path, const ImportOptions& options) {
-  BANKAI_ASSIGN_OR_RETURN(GgufFile opened, GgufFile::open(path));
+  BANKAI_ASSIGN_OR_RETURN(GgufFile opened, open_gguf_or_pack(path, options.threads));
   const auto file = std::make_shared<const GgufFile>(std::move(opened));
   ImportModel model;
   model.files = file;

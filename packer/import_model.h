@@ -45,6 +45,10 @@ struct ImportModel {
 // not quantised yet.
 BlockEncoding encoding_of(const ImportOptions& options, bool is_embedding, bool is_float);
 
+// kUsage, naming `input` and tensor, unless every row is a whole number of its type's blocks: known
+// before the first byte is written.
+Status check_blocks(const ImportModel& model, const std::string& input);
+
 // general.file_type and, for quantised types, general.quantization_version, as llama.cpp numbers
 // them.
 void add_file_type(model::GgufBuilder& builder, kernels::TensorType type);

@@ -16,6 +16,8 @@ namespace bankai::packer {
 struct LossyEncoding {
   kernels::TensorType type = kernels::TensorType::kQ1_0;
   unsigned code_bits = 8;  // of Q8_0
+
+  bool operator==(const LossyEncoding&) const = default;
 };
 
 // The parts of a step, in the order in which they are done; by default none.
@@ -29,6 +31,7 @@ struct LossyStep {
   // Mantissa bits that scales keep, or the numbers of a tensor of floats; ties to even.
   std::optional<unsigned> mantissa_bits = std::nullopt;
 
+  bool operator==(const LossyStep&) const = default;
   bool is_exact() const {
     return !encoding && !drops_unused_rows && pruned_64ths == 0 && !shares_row_scales &&
            !mantissa_bits;

@@ -16,6 +16,7 @@
 #include "packer/hf_config.h"
 #include "packer/hf_names.h"
 #include "packer/hf_write.h"
+#include "packer/pack_model.h"
 
 namespace bankai::packer {
 namespace {
@@ -199,7 +200,7 @@ class Exporter {
 
 Result<ImportReport> export_mlx(const std::string& input, const std::string& folder,
                                 Overwrite overwrite, const ImportOptions& options) {
-  BANKAI_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::open(input));
+  BANKAI_ASSIGN_OR_RETURN(const GgufFile file, open_gguf_or_pack(input, options.threads));
   BANKAI_ASSIGN_OR_RETURN(const model::Hyperparameters parameters,
                           model::read_hyperparameters(file));
   BANKAI_ASSIGN_OR_RETURN(const model::TokenizerMetadata tokenizer,

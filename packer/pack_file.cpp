@@ -62,7 +62,7 @@ Status PackFile::read() {
 }
 
 Status PackFile::read_index(std::uint64_t& index_offset) {
-  BANKAI_RETURN_IF_ERROR(check_pack_header(bytes_));
+  BANKAI_ASSIGN_OR_RETURN(const std::uint32_t version, check_pack_header(bytes_));
   BANKAI_ASSIGN_OR_RETURN(const PackFooter footer, read_pack_footer(bytes_));
   index_offset = footer.index_offset;
   stored_index_bytes_ = footer.index_bytes;
@@ -82,6 +82,9 @@ Status PackFile::read_index(std::uint64_t& index_offset) {
   auto index = decode_index(*plain);
   if (!index.ok()) return with_context(std::move(index).error(), where);
   index_ = std::move(index).value();
+  if (index_.outline.is_plain() != (version == kPlainPackVersion))
+    return make_error(ErrorCode::kBadInput, "%s: a file of version %u in a pack of version %u",
+                      where.c_str(), index_.outline.version, version);
   return {};
 }
 

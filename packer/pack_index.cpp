@@ -80,7 +80,8 @@ class IndexReader {
     BANKAI_ASSIGN_OR_RETURN(blob.checksum, checksum());
     return blob;
   }
-  Result<ImageTensor> shape(std::string name);
+  Result<ImageTensor> shape(std::string name, bool is_plain);
+  Status type_of(ImageTensor& tensor, bool is_plain);
   Result<PackTensor> tensor();
   Status finish() const {
     if (reader_.remaining() == 0) return {};
@@ -92,7 +93,23 @@ class IndexReader {
   ByteReader reader_;
 };
 
-Result<ImageTensor> IndexReader::shape(std::string name) {
+Status IndexReader::type_of(ImageTensor& tensor, bool is_plain) {
+  BANKAI_ASSIGN_OR_RETURN(tensor.type_id, number32("a type id"));
+  BANKAI_ASSIGN_OR_RETURN(const std::uint32_t type, number32("a type"));
+  if (is_plain) {
+    if (type == 0 || type > static_cast<std::uint32_t>(ArrayType::kI64) || type != tensor.type_id)
+      return make_error(ErrorCode::kUnsupported, "array type %u (%u) is not known", type,
+                        tensor.type_id);
+    tensor.array = static_cast<ArrayType>(type);
+    return {};
+  }
+  if (kernels::find_tensor_type(type) == nullptr)
+    return make_error(ErrorCode::kUnsupported, "type %u is not known", type);
+  tensor.type = static_cast<kernels::TensorType>(type);
+  return {};
+}
+
+Result<ImageTensor> IndexReader::shape(std::string name, bool is_plain) {
   ImageTensor tensor{.name = std::move(name), .dims = {}};
   BANKAI_ASSIGN_OR_RETURN(const std::uint64_t dims, number("a number of dimensions"));
   if (dims == 0 || dims > model::kGgufMaxDims)
@@ -102,11 +119,7 @@ Result<ImageTensor> IndexReader::shape(std::string name) {
     BANKAI_ASSIGN_OR_RETURN(const std::uint64_t dim, number("a dimension"));
     tensor.dims.push_back(dim);
   }
-  BANKAI_ASSIGN_OR_RETURN(tensor.type_id, number32("a type id"));
-  BANKAI_ASSIGN_OR_RETURN(const std::uint32_t type, number32("a type"));
-  if (kernels::find_tensor_type(type) == nullptr)
-    return make_error(ErrorCode::kUnsupported, "type %u is not known", type);
-  tensor.type = static_cast<kernels::TensorType>(type);
+  BANKAI_RETURN_IF_ERROR(type_of(tensor, is_plain));
   return tensor;
 }
 
@@ -117,9 +130,9 @@ Result<PackTensor> IndexReader::tensor() {
   tensor.split.skips_zero_groups = (form & kSkipsZeroGroups) != 0;
   tensor.split.has_short_groups = (form & kHasShortGroups) != 0;
   const unsigned plain = form & ~unsigned{kSkipsZeroGroups | kHasShortGroups};
-  if (plain > static_cast<unsigned>(TensorForm::kTritGroups))
+  if (plain > static_cast<unsigned>(TensorForm::kIntegers))
     return make_error(ErrorCode::kBadInput, "form %u at offset %zu, expected at most %u", plain,
-                      offset, static_cast<unsigned>(TensorForm::kTritGroups));
+                      offset, static_cast<unsigned>(TensorForm::kIntegers));
   tensor.split.form = static_cast<TensorForm>(plain);
   BANKAI_ASSIGN_OR_RETURN(const auto parts, reader_.read<std::uint8_t>("a number of parts"));
   for (unsigned i = 0; i < parts; ++i) {
@@ -146,7 +159,7 @@ Status read_tensors(IndexReader& reader, std::uint64_t count, std::span<std::str
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string& name = names[static_cast<std::size_t>(i)];
     const std::string context = "tensor " + quoted(name);
-    auto shape = reader.shape(std::move(name));
+    auto shape = reader.shape(std::move(name), index.outline.is_plain());
     if (!shape.ok()) return with_context(std::move(shape).error(), context);
     auto tensor = reader.tensor();
     if (!tensor.ok()) return with_context(std::move(tensor).error(), context);
@@ -211,8 +224,10 @@ std::vector<std::byte> encode_index(const PackIndex& index) {
     const ImageTensor& shape = outline.tensors[i];
     out.write_varint(shape.dims.size());
     for (const std::uint64_t dim : shape.dims) out.write_varint(dim);
-    out.write_varint(shape.type_id);
-    out.write_varint(static_cast<std::uint32_t>(shape.type));
+    const bool is_array = shape.array != ArrayType::kNone;
+    const auto array = static_cast<std::uint32_t>(shape.array);
+    out.write_varint(is_array ? array : shape.type_id);
+    out.write_varint(is_array ? array : static_cast<std::uint32_t>(shape.type));
     const PackTensor& tensor = index.tensors[i];
     out.write(static_cast<std::uint8_t>(static_cast<unsigned>(tensor.split.form) |
                                         (tensor.split.skips_zero_groups ? kSkipsZeroGroups : 0U) |

@@ -21,7 +21,6 @@ namespace bankai::packer {
 using PackChecksum = std::array<std::byte, 8>;
 PackChecksum checksum_of(std::span<const std::byte> bytes);
 
-inline constexpr std::uint32_t kPackVersion = 1;
 inline constexpr std::size_t kMaxPatchName = 64;
 
 struct PackBlob {  // bytes stored by a general codec

@@ -32,28 +32,28 @@ unsigned long long printable(std::uint64_t value) { return value; }
 
 }  // namespace
 
-std::vector<std::byte> encode_pack_header() {
+std::vector<std::byte> encode_pack_header(std::uint32_t version) {
   ByteWriter out;
   out.write_text(kPackMagic);
-  out.write(kPackVersion);
+  out.write(version);
   out.write_zeros(4);
   return std::move(out).bytes();
 }
 
-Status check_pack_header(std::span<const std::byte> file) {
+Result<std::uint32_t> check_pack_header(std::span<const std::byte> file) {
   if (!starts_with(file, kPackMagic))
     return make_error(ErrorCode::kBadInput, "does not start with the magic of a .bkpack file");
   ByteReader reader(file);
   BANKAI_RETURN_IF_ERROR(reader.read_bytes(kPackMagic.size(), "the magic"));
   BANKAI_ASSIGN_OR_RETURN(const auto version, reader.read<std::uint32_t>("the version"));
-  if (version != kPackVersion)
-    return make_error(ErrorCode::kUnsupported, "version %u at offset 8, expected %u", version,
-                      kPackVersion);
+  if (version != kPackVersion && version != kPlainPackVersion)
+    return make_error(ErrorCode::kUnsupported, "version %u at offset 8, expected %u or %u", version,
+                      kPackVersion, kPlainPackVersion);
   BANKAI_ASSIGN_OR_RETURN(const auto reserved, reader.read<std::uint32_t>("the reserved field"));
   if (reserved != 0)
     return make_error(ErrorCode::kBadInput, "the reserved field at offset 12 is %u, expected 0",
                       reserved);
-  return {};
+  return version;
 }
 
 std::vector<std::byte> encode_pack_footer(const PackFooter& footer) {

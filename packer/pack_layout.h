@@ -16,6 +16,8 @@ namespace bankai::packer {
 inline constexpr std::string_view kPackMagic = "BKPACK\x1a\n";
 inline constexpr std::string_view kPackEnd = "\nBKPKEND";
 inline constexpr std::size_t kPackHeaderBytes = 16;
+inline constexpr std::uint32_t kPackVersion = 1;
+inline constexpr std::uint32_t kPlainPackVersion = 2;  // of packs of plain files, and only these
 inline constexpr std::size_t kPackFooterBytes = 56;
 
 struct PackFooter {
@@ -27,10 +29,10 @@ struct PackFooter {
   std::array<std::byte, 8> checksum{};  // of the fields above and the plain index
 };
 
-std::vector<std::byte> encode_pack_header();
-// Errors: kBadInput for another magic or a reserved field that is not 0; kUnsupported for another
-// version.
-Status check_pack_header(std::span<const std::byte> file);
+std::vector<std::byte> encode_pack_header(std::uint32_t version = kPackVersion);
+// The version. Errors: kBadInput for another magic or a reserved field that is not 0; kUnsupported
+// for another version.
+Result<std::uint32_t> check_pack_header(std::span<const std::byte> file);
 
 std::vector<std::byte> encode_pack_footer(const PackFooter& footer);
 // Errors: kBadInput unless the file ends in a footer whose sizes fit it.

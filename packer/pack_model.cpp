@@ -21,13 +21,37 @@ std::string place_of(const PackFile& pack, std::uint64_t offset) {
 
 }  // namespace
 
-Result<model::GgufFile> unpack_to_memory(const PackFile& pack, int threads,
-                                         const PackProgress& progress) {
+Result<PageMemory> unpack_image(const PackFile& pack, int threads, const PackProgress& progress) {
   const auto bytes = static_cast<std::size_t>(pack.index().file_bytes);
   BANKAI_ASSIGN_OR_RETURN(PageMemory memory, PageMemory::allocate(bytes));
-  const std::span<std::byte> image = memory.bytes().first(bytes);
-  BANKAI_RETURN_IF_ERROR(pack.decode_into(image, threads, progress));
+  BANKAI_RETURN_IF_ERROR(pack.decode_into(memory.bytes().first(bytes), threads, progress));
+  return memory;
+}
+
+Result<std::string> packed_architecture(const PackFile& pack) {
+  GgufOutline outline = pack.index().outline;
+  outline.tensors.clear();  // the metadata as a file of their own, for GGUF's reader
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<std::byte> values, pack.values());
+  BANKAI_ASSIGN_OR_RETURN(const GgufLayout layout, GgufLayout::make(outline, values.size()));
+  const std::vector<std::byte> header = gguf_header(outline, values, layout);
+  BANKAI_ASSIGN_OR_RETURN(const model::GgufFile file, model::GgufFile::parse(header, pack.path()));
+  return file.get_string("general.architecture", std::string());
+}
+
+Result<model::GgufFile> unpack_to_memory(const PackFile& pack, int threads,
+                                         const PackProgress& progress) {
+  BANKAI_ASSIGN_OR_RETURN(PageMemory memory, unpack_image(pack, threads, progress));
+  const auto bytes = static_cast<std::size_t>(pack.index().file_bytes);
   return model::GgufFile::adopt(std::move(memory), bytes, pack.path());
+}
+
+Result<model::GgufFile> open_gguf_or_pack(const std::string& path, int threads) {
+  {
+    BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+    if (!is_pack(file.bytes())) return model::GgufFile::open(path);
+  }
+  BANKAI_ASSIGN_OR_RETURN(const PackFile pack, PackFile::open(path));
+  return unpack_to_memory(pack, threads);
 }
 
 Status unpack_to_file(const PackFile& pack, const std::string& path, Overwrite overwrite,

@@ -50,6 +50,30 @@ class Output {
   std::uint64_t written_ = 0;
 };
 
+Result<TensorShape> shape_of(const ImageTensor& tensor) {
+  return tensor.array == ArrayType::kNone ? tensor_shape(tensor.type, tensor.dims)
+                                          : array_shape(tensor.array, tensor.dims);
+}
+
+// The payloads are in `payloads`, unless that is null.
+Result<PackedTensor> pack_tensor(const ImageTensor& tensor, std::span<const std::byte> data,
+                                 const PackOptions& options,
+                                 std::vector<std::vector<std::byte>>* payloads) {
+  BANKAI_ASSIGN_OR_RETURN(const TensorShape shape, shape_of(tensor));
+  auto coded = code_tensor(shape, data,
+                           {.min_decode_rate = options.min_decode_rate,
+                            .threads = options.threads,
+                            .with_payload = payloads != nullptr});
+  if (!coded.ok()) return with_context(std::move(coded).error(), "tensor " + quoted(tensor.name));
+  PackedTensor packed{{coded->split, {}, checksum_of(data)}, {}};
+  for (CodedPart& part : coded->parts) {
+    packed.entry.parts.push_back({part.codec, part.bytes});
+    packed.parts.push_back(ledger_entry(tensor.name, part));
+    if (payloads != nullptr) payloads->push_back(std::move(part.payload));
+  }
+  return packed;
+}
+
 class Packer {
  public:
   Packer(const PackSource& source, const PackOptions& options, Output& output)
@@ -60,7 +84,8 @@ class Packer {
     BANKAI_ASSIGN_OR_RETURN(layout_, GgufLayout::make(source_.outline, source_.values.size()));
     index_.outline = source_.outline;
     index_.file_bytes = source_.file_bytes;
-    BANKAI_RETURN_IF_ERROR(output_.write(encode_pack_header()));
+    BANKAI_RETURN_IF_ERROR(output_.write(
+        encode_pack_header(source_.outline.is_plain() ? kPlainPackVersion : kPackVersion)));
     for (std::size_t i = 0; i < source_.outline.tensors.size(); ++i)
       BANKAI_RETURN_IF_ERROR(add_tensor(i));
     if (!source_.gaps.empty())
@@ -91,23 +116,27 @@ class Packer {
     if (options_.progress)
       options_.progress(tensor.name, static_cast<double>(layout_->offset(index)) /
                                          static_cast<double>(source_.file_bytes));
+    if (!output_.keeps() && source_.measured)
+      if (const PackedTensor* known = source_.measured(index)) {
+        output_.count(known->bytes());
+        add_entries(*known);
+        return {};
+      }
     BANKAI_ASSIGN_OR_RETURN(const std::span<const std::byte> data, source_.data(index));
-    auto coded = code_tensor(layout_->shape(index), data,
-                             {.min_decode_rate = options_.min_decode_rate,
-                              .threads = options_.threads,
-                              .with_payload = output_.keeps()});
-    if (!coded.ok()) return with_context(std::move(coded).error(), "tensor " + quoted(tensor.name));
-    PackTensor entry{coded->split, {}, checksum_of(data)};
-    for (const CodedPart& part : coded->parts) {
-      entry.parts.push_back({part.codec, part.bytes});
-      ledger_.entries.push_back(ledger_entry(tensor.name, part));
-      if (output_.keeps())
-        BANKAI_RETURN_IF_ERROR(output_.write(part.payload));
-      else
-        output_.count(part.bytes);
-    }
-    index_.tensors.push_back(std::move(entry));
+    std::vector<std::vector<std::byte>> payloads;
+    BANKAI_ASSIGN_OR_RETURN(
+        const PackedTensor packed,
+        pack_tensor(tensor, data, options_, output_.keeps() ? &payloads : nullptr));
+    if (!output_.keeps()) output_.count(packed.bytes());
+    for (const std::vector<std::byte>& payload : payloads)
+      BANKAI_RETURN_IF_ERROR(output_.write(payload));
+    add_entries(packed);
     return {};
+  }
+
+  void add_entries(const PackedTensor& packed) {
+    index_.tensors.push_back(packed.entry);
+    ledger_.entries.insert(ledger_.entries.end(), packed.parts.begin(), packed.parts.end());
   }
 
   Status add_blob(const char* name, std::span<const std::byte> plain, PackBlob& blob) {
@@ -163,6 +192,32 @@ Status check_header(const PackSource& source, const GgufLayout& layout,
 
 }  // namespace
 
+std::uint64_t PackedTensor::bytes() const {
+  std::uint64_t sum = 0;
+  for (const PackTensor::Part& part : entry.parts) sum += part.bytes;
+  return sum;
+}
+
+Result<PackedTensor> measure_tensor(const ImageTensor& tensor, std::span<const std::byte> data,
+                                    const PackOptions& options) {
+  return pack_tensor(tensor, data, options, nullptr);
+}
+
+Result<std::vector<PackedTensor>> measure_tensors(const PackSource& source,
+                                                  const PackOptions& options) {
+  std::vector<PackedTensor> tensors;
+  for (const ImageTensor& tensor : source.outline.tensors) {
+    const std::size_t index = tensors.size();
+    if (options.progress)
+      options.progress(tensor.name, static_cast<double>(index) /
+                                        static_cast<double>(source.outline.tensors.size()));
+    BANKAI_ASSIGN_OR_RETURN(const std::span<const std::byte> data, source.data(index));
+    BANKAI_ASSIGN_OR_RETURN(PackedTensor packed, measure_tensor(tensor, data, options));
+    tensors.push_back(std::move(packed));
+  }
+  return tensors;
+}
+
 Result<PackSource> pack_source(const model::GgufFile& file) {
   PackSource source{.outline = outline_of(file),
                     .values = encoded_values(file),
@@ -171,7 +226,8 @@ Result<PackSource> pack_source(const model::GgufFile& file) {
                     .data = [&file](std::size_t tensor) -> Result<std::span<const std::byte>> {
                       if (tensor > 0) file.release(file.tensors()[tensor - 1].data);
                       return file.tensors()[tensor].data;
-                    }};
+                    },
+                    .measured = {}};
   BANKAI_ASSIGN_OR_RETURN(const GgufLayout layout,
                           GgufLayout::make(source.outline, source.values.size()));
   BANKAI_RETURN_IF_ERROR(check_header(source, layout, file));

@@ -17,6 +17,14 @@
 
 namespace bankai::packer {
 
+// What is known of a tensor that was coded: its entry in the index, and those in the ledger.
+struct PackedTensor {
+  PackTensor entry;
+  std::vector<LedgerEntry> parts;
+
+  std::uint64_t bytes() const;
+};
+
 // A model file to be packed: of its own bytes, or with other tensors in the place of some.
 struct PackSource {
   GgufOutline outline;
@@ -25,6 +33,9 @@ struct PackSource {
   std::uint64_t file_bytes = 0;
   // The bytes of a tensor, valid until the next call.
   std::function<Result<std::span<const std::byte>>(std::size_t tensor)> data;
+  // May be null. Else measure_pack() takes what it gives in place of coding the tensor; nullptr: it
+  // is coded.
+  std::function<const PackedTensor*(std::size_t tensor)> measured;
 };
 
 // The file as it is. It must outlive the source. Errors: kUnsupported for a file whose header would
@@ -47,6 +58,13 @@ struct PackOptions {
 // kUsage for patch names that are used twice or that no pack takes; those of `data`.
 Result<PackLedger> write_pack(const PackSource& source, const PackOptions& options,
                               const std::string& path, Overwrite overwrite);
+
+// A tensor as write_pack would code it. Errors: those of code_tensor, with the name.
+Result<PackedTensor> measure_tensor(const ImageTensor& tensor, std::span<const std::byte> data,
+                                    const PackOptions& options);
+// All tensors of a source. Errors: those above and of `data`.
+Result<std::vector<PackedTensor>> measure_tensors(const PackSource& source,
+                                                  const PackOptions& options);
 
 // What write_pack would write, to the byte, without keeping it.
 Result<PackLedger> measure_pack(const PackSource& source, const PackOptions& options);

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/format.h"
 #include "model/parallel.h"
+#include "packer/unused_bits.h"
 
 namespace bankai::packer {
 namespace {
@@ -33,8 +34,7 @@ Status check_trits(const Block& block, std::span<const std::byte> logical) {
 Status check_logical(const Content& content, const Block& block,
                      std::span<const std::byte> logical) {
   if (content.kind == ContentKind::kTrits) return check_trits(block, logical);
-  if (content.kind == ContentKind::kBits && block.elements() % 8 != 0 &&
-      std::to_integer<unsigned>(logical.back()) >> (block.elements() % 8) != 0)
+  if (content.kind == ContentKind::kBits && has_unused_ones(logical.data(), block.elements()))
     return make_error(ErrorCode::kBadInput, "an unused bit behind element %llu is 1",
                       printable(block.first_element + block.elements() - 1));
   return {};

@@ -9,6 +9,7 @@
 
 #include "core/byte_reader.h"
 #include "packer/pickle_globals.h"
+#include "packer/pickle_keys.h"
 
 namespace bankai::packer {
 namespace {
@@ -32,7 +33,11 @@ class Machine {
     return stack_.back();
   }
 
-  std::vector<PickleValue> take_values() { return std::move(values_); }
+  // The values, with the keys of dictionaries in order.
+  Result<std::vector<PickleValue>> take_values() {
+    BANKAI_RETURN_IF_ERROR(sort_text_keys(values_, bytes_));
+    return std::move(values_);
+  }
 
  private:
   Error bad(const std::string& message) const {
@@ -364,17 +369,8 @@ Result<PickleTree> PickleTree::read(std::span<const std::byte> bytes) {
   Machine machine(bytes);
   PickleTree tree;
   BANKAI_ASSIGN_OR_RETURN(tree.root_, machine.run());
-  tree.values_ = machine.take_values();
+  BANKAI_ASSIGN_OR_RETURN(tree.values_, machine.take_values());
   return tree;
-}
-
-const PickleValue* PickleTree::find(const PickleValue& dict, std::string_view key) const {
-  if (dict.kind != PickleKind::kDict) return nullptr;
-  for (std::size_t i = dict.items.size(); i >= 2; i -= 2) {
-    const PickleValue& name = values_[dict.items[i - 2]];
-    if (name.kind == PickleKind::kText && name.text == key) return &values_[dict.items[i - 1]];
-  }
-  return nullptr;
 }
 
 }  // namespace bankai::packer

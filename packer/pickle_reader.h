@@ -31,7 +31,7 @@ enum class PickleKind : std::uint8_t {
   kBytes,    // bytes
   kTuple,    // items
   kList,     // items
-  kDict,     // items: key, value, key, value, …
+  kDict,     // items: key, value, key, value, …; no text key twice
   kGlobal,   // text: "module name", one of those accepted
   kStorage,  // items: one tuple; a persistent id
   kCall,     // text: the function, "torch._utils _rebuild_tensor_v2" or v3; items: its arguments
@@ -47,19 +47,23 @@ struct PickleValue {
   std::string_view text;         // in the input, or constant
   std::vector<std::byte> bytes;  // decoded: protocol 2 writes bytes as text
   std::vector<PickleIndex> items;
+  // Of a dictionary: where in `items` its text keys stand, in ascending order of the keys.
+  std::vector<PickleIndex> text_keys;
 };
 
 class PickleTree {
  public:
-  // kBadInput for what is no complete pickle (bytes behind its end included), kUnsupported for an
-  // opcode or a global that is not accepted; both with the offset. The input outlives the tree.
+  // kBadInput for what is no complete pickle (bytes behind its end included) and for a dictionary
+  // that has a key twice, kUnsupported for an opcode or a global that is not accepted; all with the
+  // offset. The input outlives the tree.
   static Result<PickleTree> read(std::span<const std::byte> bytes);
 
   const PickleValue& root() const { return values_[root_]; }
   // REQUIRES: an index that stands in a value of this tree.
   const PickleValue& at(PickleIndex index) const { return values_[index]; }
 
-  // The last value under `key` in a dictionary; nullptr if there is none, or `dict` is none.
+  // The value under `key` in a dictionary; nullptr if there is none, or `dict` is none. A binary
+  // search.
   const PickleValue* find(const PickleValue& dict, std::string_view key) const;
 
  private:

@@ -7,6 +7,7 @@
 #include "core/format.h"
 #include "packer/codec_list.h"
 #include "packer/trit_packing.h"
+#include "packer/unused_bits.h"
 
 namespace bankai::packer {
 namespace {
@@ -60,8 +61,7 @@ class FixedDecoder final : public ContentDecoder {
     if (layout_.unpack != nullptr)
       return layout_.unpack(block.elements(), encoded.data(), logical.data());
     std::copy(encoded.begin(), encoded.end(), logical.begin());
-    if (content_.kind == ContentKind::kBits && block.elements() % 8 != 0 &&
-        std::to_integer<unsigned>(logical.back()) >> (block.elements() % 8) != 0)
+    if (content_.kind == ContentKind::kBits && has_unused_ones(logical.data(), block.elements()))
       return make_error(ErrorCode::kBadInput, "an unused bit of the last byte is 1");
     return {};
   }

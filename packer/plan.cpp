@@ -16,15 +16,17 @@ kernels::WeightRows rows_of_tensor(const model::GgufTensor& tensor) {
           tensor.cols(), tensor.cols() / info.block_weights * info.block_bytes};
 }
 
-// Σ weight² / number of weights, or 1 if that is 0.
-double mean_square(const kernels::WeightRows& rows) {
-  double sum = 0.0;
-  std::vector<float> values(rows.cols);
-  for (std::size_t row = 0; row < rows.rows; ++row) {
-    kernels::widen_row(rows, row, values.data());
-    for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
-  }
-  return sum > 0.0 ? sum / static_cast<double>(rows.rows * rows.cols) : 1.0;
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// The targets' loss of the exact model. Errors: kBadInput unless it is finite.
+Result<std::vector<double>> exact_loss(NllMeter& meter, const std::string& path, const char* text) {
+  std::vector<double> nll = meter.finish({});
+  if (const double mean = mean_of(nll); !std::isfinite(mean))
+    return make_error(ErrorCode::kBadInput, "%s: the loss on the %s text is %g, expected a number",
+                      path.c_str(), text, mean);
+  return nll;
 }
 
 }  // namespace
@@ -41,6 +43,7 @@ Result<std::unique_ptr<Planner>> Planner::make(model::Model& model,
   std::unique_ptr<Planner> planner(new Planner(model, std::move(settings)));
   planner->importance_.resize(model.file().tensors().size());
   if (!planner->settings_.calibration.empty()) BANKAI_RETURN_IF_ERROR(planner->read_text(table));
+  if (!planner->settings_.held_out.empty()) BANKAI_RETURN_IF_ERROR(planner->read_held_out(table));
   BANKAI_RETURN_IF_ERROR(planner->list_options(size_of, progress));
   if (planner->has_text()) BANKAI_RETURN_IF_ERROR(planner->measure_steps(progress));
   planner->curve_.emplace(budget_items(planner->options_));
@@ -57,11 +60,7 @@ Status Planner::read_text(const kernels::KernelTable& table) {
   const std::vector<model::ScoredSequence> sequences =
       model::perplexity_windows(measured, settings_.context, settings_.context);
   meter_.emplace(exchange_, model_, table, settings_.forward, sequences);
-  exact_nll_ = meter_->finish({});
-  if (!std::isfinite(exact_nll()))
-    return make_error(ErrorCode::kBadInput,
-                      "%s: the loss on the calibration text is %g, expected a number",
-                      model_.file().path().c_str(), exact_nll());
+  BANKAI_ASSIGN_OR_RETURN(exact_nll_, exact_loss(*meter_, model_.file().path(), "calibration"));
   const MatrixImportance matrices = measure_importance(model_, table, settings_.forward, sequences);
   std::vector<bool> is_used(model_.parameters().vocabulary);
   for (const model::TokenId token : text) is_used[static_cast<std::size_t>(token)] = true;
@@ -73,42 +72,15 @@ Status Planner::read_text(const kernels::KernelTable& table) {
   return {};
 }
 
-Status Planner::list_options(const SizeOfTensor& size_of, const Progress& progress) {
-  const std::size_t count = model_.file().tensors().size();
-  for (std::size_t tensor = 0; tensor < count; ++tensor) {
-    progress("sizes of steps", static_cast<double>(tensor) / static_cast<double>(count));
-    Result<TensorOptions> options = options_of(tensor, size_of);
-    if (!options.ok())
-      return with_context(
-          std::move(options).error(),
-          model_.file().path() + ": tensor " + quoted(model_.file().tensors()[tensor].name));
-    options_.push_back(std::move(options).value());
-  }
+Status Planner::read_held_out(const kernels::KernelTable& table) {
+  const std::vector<model::TokenId>& text = settings_.held_out;
+  if (text.size() < 2)
+    return make_error(ErrorCode::kBadInput, "the held-out text has fewer than two tokens");
+  held_out_meter_.emplace(exchange_, model_, table, settings_.forward,
+                          model::perplexity_windows(text, settings_.context, settings_.context));
+  BANKAI_ASSIGN_OR_RETURN(exact_held_out_,
+                          exact_loss(*held_out_meter_, model_.file().path(), "held-out"));
   return {};
-}
-
-Result<TensorOptions> Planner::options_of(std::size_t tensor, const SizeOfTensor& size_of) const {
-  const model::GgufTensor& original = model_.file().tensors()[tensor];
-  const kernels::WeightRows rows = rows_of_tensor(original);
-  TensorOptions result{tensor, exchange_.role(tensor), {}};
-  double factor = 1.0;
-  for (const LossyStep& step : lossy_steps(rows, result.role, settings_.drop_unused_rows)) {
-    TensorOption option{step};
-    LossyTensor changed;
-    if (step.is_exact()) {
-      changed = {original.type, {original.data.begin(), original.data.end()}};
-      if (!has_text()) factor = 2.0 / mean_square(rows);
-    } else {
-      BANKAI_ASSIGN_OR_RETURN(changed, changed_tensor(tensor, step));
-      option.estimate = factor * estimated_loss(rows, changed.weights(rows.rows, rows.cols),
-                                                importance_[tensor], settings_.forward.threads);
-      if (!std::isfinite(option.estimate)) continue;  // as the weights are
-    }
-    BANKAI_ASSIGN_OR_RETURN(option.bytes, size_of(original, changed));
-    option.loss = option.estimate;
-    result.options.push_back(option);
-  }
-  return result;
 }
 
 Result<LossyTensor> Planner::changed_tensor(std::size_t tensor, const LossyStep& step) const {
@@ -116,15 +88,16 @@ Result<LossyTensor> Planner::changed_tensor(std::size_t tensor, const LossyStep&
                     settings_.forward.threads);
 }
 
-Result<NllChange> Planner::measure_plan(const std::vector<LossyStep>& steps) {
+Result<NllChange> Planner::measure_plan(const std::vector<LossyStep>& steps, NllMeter& meter,
+                                        const std::vector<double>& exact) {
   const auto change = [&](std::size_t tensor) -> Result<std::optional<LossyTensor>> {
     if (steps[tensor].is_exact()) return std::optional<LossyTensor>();
     BANKAI_ASSIGN_OR_RETURN(LossyTensor changed, changed_tensor(tensor, steps[tensor]));
     return std::optional(std::move(changed));
   };
-  BANKAI_ASSIGN_OR_RETURN(const std::vector<double> nll, meter_->measure(change));
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<double> nll, meter.measure(change));
   ++num_measurements_;
-  return compare_nll(exact_nll_, nll);
+  return compare_nll(exact, nll);
 }
 
 std::vector<LossyStep> Planner::steps_of(const Selection& selection) const {
@@ -140,9 +113,28 @@ std::uint64_t Planner::exact_tensor_bytes() const {
   return bytes;
 }
 
-double Planner::exact_nll() const {
-  return std::accumulate(exact_nll_.begin(), exact_nll_.end(), 0.0) /
-         static_cast<double>(exact_nll_.size());
+double Planner::exact_nll() const { return mean_of(exact_nll_); }
+
+std::optional<double> Planner::held_out_nll() const {
+  if (!held_out_meter_) return std::nullopt;
+  return mean_of(exact_held_out_);
+}
+
+std::vector<std::size_t> Planner::unsettled_tensors(const Plan& plan) const {
+  std::vector<std::size_t> tensors;
+  for (std::size_t i = 0; i < options_.size(); ++i)
+    for (const TensorOption& option : options_[i].options)
+      if (option.step == plan.steps[i] && !option.is_exact_size) tensors.push_back(i);
+  return tensors;
+}
+
+void Planner::set_bytes(std::size_t tensor, const LossyStep& step, std::uint64_t bytes) {
+  for (TensorOption& option : options_[tensor].options) {
+    if (!(option.step == step)) continue;
+    option.bytes = bytes;
+    option.is_exact_size = true;
+  }
+  curve_.emplace(budget_items(options_));
 }
 
 std::optional<Plan> Planner::plan(std::uint64_t tensor_bytes) const {
@@ -161,8 +153,12 @@ std::optional<Plan> Planner::plan(std::uint64_t tensor_bytes) const {
 }
 
 Status Planner::measure(Plan& plan) {
+  if (held_out_meter_) {
+    BANKAI_ASSIGN_OR_RETURN(plan.held_out,
+                            measure_plan(plan.steps, *held_out_meter_, exact_held_out_));
+  }
   if (!has_text()) return {};
-  BANKAI_ASSIGN_OR_RETURN(const NllChange change, measure_plan(plan.steps));
+  BANKAI_ASSIGN_OR_RETURN(const NllChange change, measure_plan(plan.steps, *meter_, exact_nll_));
   plan.measured = change.mean;
   plan.standard_error = change.standard_error;
   return {};

@@ -27,21 +27,28 @@ struct PlanSettings {
   std::vector<model::TokenId> calibration;
   std::size_t calibration_tokens = 2048;  // of it are measured on
   std::size_t context = 512;
-  bool drop_unused_rows = false;  // rows of tokens that the text lacks. REQUIRES: text
+  std::vector<model::TokenId> held_out;  // plans are measured on it too; may be empty
+  bool drop_unused_rows = false;         // rows of tokens that the text lacks. REQUIRES: text
   std::size_t max_measurements = 400;
   model::ForwardOptions forward;
+  // The packed bytes of each tensor as it is, where that is known already.
+  std::vector<std::uint64_t> exact_bytes = {};
+  // Tensors of four times as many weights are judged by a sample of so many of their rows' weights.
+  std::size_t sample_weights = std::size_t{1} << 17U;
 };
 
-// The packed bytes of a tensor of the file with other weights.
+// The packed bytes of a tensor of the file with other weights, or of some of its rows (`tensor`
+// then has their shape). Several threads call it at once.
 using SizeOfTensor =
     std::function<Result<std::uint64_t>(const model::GgufTensor& tensor, const LossyTensor&)>;
 
 struct Plan {
   std::vector<LossyStep> steps;  // of each tensor of the file
   std::uint64_t tensor_bytes = 0;
-  double predicted = 0.0;          // rise of the loss, nats per target if there is text
-  std::optional<double> measured;  // the same, measured; none without text
-  double standard_error = 0.0;     // of `measured`
+  double predicted = 0.0;             // rise of the loss, nats per target if there is text
+  std::optional<double> measured;     // the same, measured; none without text
+  double standard_error = 0.0;        // of `measured`
+  std::optional<NllChange> held_out;  // the same on the held-out text
 
   bool is_exact() const;
 };
@@ -50,10 +57,11 @@ class Planner {
  public:
   using Progress = std::function<void(const std::string& stage, double fraction)>;
 
-  // Estimates, sizes and measures every step, then some plans as a whole. The model must outlive
-  // the planner and serves nobody else. Errors: kBadInput if the loss on the text is no number or
-  // weights are not finite; those of `size_of`. Memory beside the model: one tensor twice, one
-  // layer, the residual rows of the text, a backward pass of 1024 tokens.
+  // Estimates, sizes and measures every step, then some plans as a whole. Sizes of steps on large
+  // tensors are estimates, by a sample of rows, until set_bytes() says otherwise. The model must
+  // outlive the planner and serves nobody else. Errors: kBadInput if the loss on a text is no
+  // number or weights are not finite; those of `size_of`. Memory beside the model: one tensor
+  // twice, one layer, the residual rows of the texts, a backward pass of 1024 tokens.
   static Result<std::unique_ptr<Planner>> make(model::Model& model,
                                                const kernels::KernelTable& table,
                                                PlanSettings settings, const SizeOfTensor& size_of,
@@ -66,12 +74,18 @@ class Planner {
   std::size_t num_measurements() const { return num_measurements_; }
   // Of the exact model. REQUIRES: has_text().
   double exact_nll() const;
+  // The same of the held-out text; nullopt without one.
+  std::optional<double> held_out_nll() const;
 
   // The plan of tensors of at most `tensor_bytes`: the exact one where that fits. nullopt if there
   // is none. Nothing is measured.
   std::optional<Plan> plan(std::uint64_t tensor_bytes) const;
-  // Sets the measured change of a plan, if there is text.
+  // Sets the measured changes of a plan, as far as there are texts.
   Status measure(Plan& plan);
+  // The options of a plan whose sizes are estimates: what set_bytes() is needed for.
+  std::vector<std::size_t> unsettled_tensors(const Plan& plan) const;
+  // The packed size of a step of a tensor, now exact. Other plans may be better from now on.
+  void set_bytes(std::size_t tensor, const LossyStep& step, std::uint64_t bytes);
   // A tensor of the file after a step of its options.
   Result<LossyTensor> changed_tensor(std::size_t tensor, const LossyStep& step) const;
 
@@ -92,22 +106,30 @@ class Planner {
         exchange_(model, settings_.forward.threads) {}
 
   Status read_text(const kernels::KernelTable& table);
+  Status read_held_out(const kernels::KernelTable& table);
   Status list_options(const SizeOfTensor& size_of, const Progress& progress);
+  struct TensorView;  // a tensor, or a sample of its rows
+  TensorView view_of(std::size_t tensor) const;
   Result<TensorOptions> options_of(std::size_t tensor, const SizeOfTensor& size_of) const;
+  Status settle_exact_size(std::size_t tensor, const SizeOfTensor& size_of,
+                           TensorOptions& options) const;
   std::vector<Group> make_groups(std::size_t layers_together) const;
   std::size_t num_levels(const Group& group, std::size_t levels) const;
   Schedule make_schedule() const;
   Status measure_steps(const Progress& progress);
   Status measure_group(const Group& group, std::size_t levels, const NllMeter::Rows& rows);
   Status measure_path(const Progress& progress);
-  Result<NllChange> measure_plan(const std::vector<LossyStep>& steps);
+  Result<NllChange> measure_plan(const std::vector<LossyStep>& steps, NllMeter& meter,
+                                 const std::vector<double>& exact);
   std::vector<LossyStep> steps_of(const Selection& selection) const;
 
   model::Model& model_;
   PlanSettings settings_;
   WeightExchange exchange_;
   std::optional<NllMeter> meter_;
-  std::vector<double> exact_nll_;             // of every target
+  std::vector<double> exact_nll_;  // of every target
+  std::optional<NllMeter> held_out_meter_;
+  std::vector<double> exact_held_out_;
   std::vector<TensorImportance> importance_;  // by tensor of the file
   std::vector<TensorOptions> options_;        // by tensor of the file
   std::optional<BudgetCurve> curve_;

@@ -146,7 +146,8 @@ Status Planner::measure_path(const Progress& progress) {
     progress("plans as a whole",
              static_cast<double>(points.size() - 1) / static_cast<double>(kPathPoints));
     const Selection selection = curve_->point(index);
-    BANKAI_ASSIGN_OR_RETURN(const NllChange change, measure_plan(steps_of(selection)));
+    BANKAI_ASSIGN_OR_RETURN(const NllChange change,
+                            measure_plan(steps_of(selection), *meter_, exact_nll_));
     const auto place =
         std::upper_bound(points.begin(), points.end(), index,
                          [](std::size_t at, const PathPoint& point) { return at < point.index; });

@@ -12,9 +12,10 @@ namespace bankai::packer {
 
 struct TensorOption {
   LossyStep step;
-  std::uint64_t bytes = 0;  // packed
-  double estimate = 0.0;    // of the loss, from the weights' errors and their importance
-  double loss = 0.0;        // what the choice counts: the estimate, corrected by measurements
+  std::uint64_t bytes = 0;    // packed
+  double estimate = 0.0;      // of the loss, from the weights' errors and their importance
+  double loss = 0.0;          // what the choice counts: the estimate, corrected by measurements
+  bool is_exact_size = true;  // else `bytes` is what a sample of the rows promises
 };
 
 struct TensorOptions {

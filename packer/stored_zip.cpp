@@ -59,6 +59,62 @@ Result<Directory> find_directory(std::span<const std::byte> archive) {
   return make_error(ErrorCode::kBadInput, "a ZIP archive without an end record");
 }
 
+// An entry of the directory.
+struct DirectoryEntry {
+  std::string_view name;
+  std::uint16_t flags = 0;
+  std::uint16_t method = 0;
+  std::uint32_t crc = 0;
+  std::uint32_t stored = 0;  // bytes in the archive
+  std::uint32_t size = 0;
+  std::uint32_t local_offset = 0;
+};
+
+// `offset`: of the entry in the archive.
+Result<DirectoryEntry> read_directory_entry(ByteReader& reader, std::size_t offset) {
+  BANKAI_ASSIGN_OR_RETURN(const auto magic, reader.read<std::uint32_t>("ZIP directory entry"));
+  if (magic != kDirectoryMagic)
+    return make_error(ErrorCode::kBadInput, "ZIP directory: no entry at offset %zu", offset);
+  DirectoryEntry entry;
+  BANKAI_ASSIGN_OR_RETURN(const auto versions, reader.read<std::uint32_t>("versions"));
+  BANKAI_ASSIGN_OR_RETURN(entry.flags, reader.read<std::uint16_t>("flags"));
+  BANKAI_ASSIGN_OR_RETURN(entry.method, reader.read<std::uint16_t>("method"));
+  BANKAI_ASSIGN_OR_RETURN(const auto time, reader.read<std::uint32_t>("time"));
+  BANKAI_ASSIGN_OR_RETURN(entry.crc, reader.read<std::uint32_t>("CRC"));
+  BANKAI_ASSIGN_OR_RETURN(entry.stored, reader.read<std::uint32_t>("stored size"));
+  BANKAI_ASSIGN_OR_RETURN(entry.size, reader.read<std::uint32_t>("size"));
+  BANKAI_ASSIGN_OR_RETURN(const auto name_size, reader.read<std::uint16_t>("name size"));
+  BANKAI_ASSIGN_OR_RETURN(const auto extra_size, reader.read<std::uint16_t>("extra size"));
+  BANKAI_ASSIGN_OR_RETURN(const auto comment_size, reader.read<std::uint16_t>("comment size"));
+  BANKAI_ASSIGN_OR_RETURN(const auto attributes, reader.read_bytes(8, "attributes"));
+  BANKAI_ASSIGN_OR_RETURN(entry.local_offset, reader.read<std::uint32_t>("offset"));
+  BANKAI_ASSIGN_OR_RETURN(const auto name, reader.read_bytes(name_size, "ZIP entry name"));
+  const std::size_t behind = std::size_t{extra_size} + comment_size;
+  BANKAI_ASSIGN_OR_RETURN(const auto rest, reader.read_bytes(behind, "ZIP directory entry"));
+  static_cast<void>(versions);
+  static_cast<void>(time);
+  static_cast<void>(attributes);
+  static_cast<void>(rest);
+  entry.name = {reinterpret_cast<const char*>(name.data()), name.size()};
+  return entry;
+}
+
+Status check_stored(const DirectoryEntry& entry, std::size_t offset) {
+  if (entry.method != 0 || (entry.flags & 1U) != 0)
+    return make_error(ErrorCode::kUnsupported,
+                      "ZIP entry %s at offset %zu is compressed (method %u) or encrypted; "
+                      "expected a stored one",
+                      quoted(entry.name).c_str(), offset, unsigned{entry.method});
+  if (entry.size == kIs64Bit || entry.local_offset == kIs64Bit)
+    return make_error(ErrorCode::kUnsupported, "ZIP entry %s at offset %zu has 64-bit sizes",
+                      quoted(entry.name).c_str(), offset);
+  if (entry.stored != entry.size)
+    return make_error(ErrorCode::kBadInput,
+                      "ZIP entry %s at offset %zu: %u bytes stored for %u bytes",
+                      quoted(entry.name).c_str(), offset, entry.stored, entry.size);
+  return {};
+}
+
 // What the local header in front of the data adds: its own name and extra fields. The extent of the
 // entry, header included, goes to `extent`.
 Result<std::span<const std::byte>> entry_data(std::span<const std::byte> archive,
@@ -117,47 +173,16 @@ Result<std::vector<ZipEntry>> read_stored_zip(std::span<const std::byte> archive
   std::vector<std::pair<std::size_t, std::size_t>> extents;
   for (std::size_t i = 0; i < directory.entries; ++i) {
     const std::size_t offset = directory.offset + reader.offset();
-    BANKAI_ASSIGN_OR_RETURN(const auto magic, reader.read<std::uint32_t>("ZIP directory entry"));
-    if (magic != kDirectoryMagic)
-      return make_error(ErrorCode::kBadInput, "ZIP directory: no entry at offset %zu", offset);
-    BANKAI_ASSIGN_OR_RETURN(const auto versions, reader.read<std::uint32_t>("versions"));
-    static_cast<void>(versions);
-    BANKAI_ASSIGN_OR_RETURN(const auto flags, reader.read<std::uint16_t>("flags"));
-    BANKAI_ASSIGN_OR_RETURN(const auto method, reader.read<std::uint16_t>("method"));
-    BANKAI_ASSIGN_OR_RETURN(const auto time, reader.read<std::uint32_t>("time"));
-    static_cast<void>(time);
-    BANKAI_ASSIGN_OR_RETURN(const auto crc, reader.read<std::uint32_t>("CRC"));
-    BANKAI_ASSIGN_OR_RETURN(const auto stored, reader.read<std::uint32_t>("stored size"));
-    BANKAI_ASSIGN_OR_RETURN(const auto size, reader.read<std::uint32_t>("size"));
-    BANKAI_ASSIGN_OR_RETURN(const auto name_size, reader.read<std::uint16_t>("name size"));
-    BANKAI_ASSIGN_OR_RETURN(const auto extra_size, reader.read<std::uint16_t>("extra size"));
-    BANKAI_ASSIGN_OR_RETURN(const auto comment_size, reader.read<std::uint16_t>("comment size"));
-    BANKAI_ASSIGN_OR_RETURN(const auto attributes, reader.read_bytes(8, "attributes"));
-    static_cast<void>(attributes);
-    BANKAI_ASSIGN_OR_RETURN(const auto local_offset, reader.read<std::uint32_t>("offset"));
-    BANKAI_ASSIGN_OR_RETURN(const auto raw_name, reader.read_bytes(name_size, "ZIP entry name"));
-    const std::size_t behind = std::size_t{extra_size} + comment_size;
-    BANKAI_ASSIGN_OR_RETURN(const auto rest, reader.read_bytes(behind, "ZIP directory entry"));
-    static_cast<void>(rest);
+    BANKAI_ASSIGN_OR_RETURN(const DirectoryEntry listed, read_directory_entry(reader, offset));
+    BANKAI_RETURN_IF_ERROR(check_stored(listed, offset));
     ZipEntry entry;
-    entry.name = {reinterpret_cast<const char*>(raw_name.data()), raw_name.size()};
-    if (method != 0 || (flags & 1U) != 0)
-      return make_error(ErrorCode::kUnsupported,
-                        "ZIP entry %s at offset %zu is compressed (method %u) or encrypted; "
-                        "expected a stored one",
-                        quoted(entry.name).c_str(), offset, unsigned{method});
-    if (size == kIs64Bit || local_offset == kIs64Bit)
-      return make_error(ErrorCode::kUnsupported, "ZIP entry %s at offset %zu has 64-bit sizes",
-                        quoted(entry.name).c_str(), offset);
-    if (stored != size)
-      return make_error(ErrorCode::kBadInput,
-                        "ZIP entry %s at offset %zu: %u bytes stored for %u bytes",
-                        quoted(entry.name).c_str(), offset, stored, size);
-    BANKAI_ASSIGN_OR_RETURN(entry.data, entry_data(archive.first(directory.offset), local_offset,
-                                                   size, entry.name, extents.emplace_back()));
-    if (crc_of(entry.data) != crc)
+    entry.name = listed.name;
+    BANKAI_ASSIGN_OR_RETURN(
+        entry.data, entry_data(archive.first(directory.offset), listed.local_offset, listed.size,
+                               entry.name, extents.emplace_back()));
+    if (crc_of(entry.data) != listed.crc)
       return make_error(ErrorCode::kBadInput, "ZIP entry %s: CRC 0x%08x, expected 0x%08x",
-                        quoted(entry.name).c_str(), crc_of(entry.data), crc);
+                        quoted(entry.name).c_str(), crc_of(entry.data), listed.crc);
     entries.push_back(entry);
   }
   if (reader.remaining() != 0)

@@ -14,6 +14,7 @@
 #include "kernels/ternary_blocks.h"
 #include "packer/entropy.h"
 #include "packer/float_groups.h"
+#include "packer/integer_array.h"
 #include "packer/payload.h"
 #include "packer/tensor_groups.h"
 
@@ -34,6 +35,8 @@ class PartReader {
         data_(data) {}
 
   ContentSource source(const TensorPart& part) const {
+    if (split_.form == TensorForm::kWordBits) return {part.content, data_};
+    if (split_.form == TensorForm::kIntegers) return integer_source(part);
     switch (part.kind) {
       case PartKind::kBytes:
       case PartKind::kNumbers: return {part.content, data_};
@@ -56,6 +59,14 @@ class PartReader {
   }
 
  private:
+  ContentSource integer_source(const TensorPart& part) const {
+    const std::size_t width = part.content.element_bytes;
+    return {part.content, [this, width](const Block& block, std::span<std::byte> logical) {
+              const auto first = static_cast<std::size_t>(block.first_element) * width;
+              fold_signs(data_.subspan(first, logical.size()), width, logical);
+            }};
+  }
+
   ContentSource float_source(const TensorPart& part) const {
     const auto read = part.kind == PartKind::kScales ? read_magnitudes : read_signs;
     return {part.content, [this, read](const Block& block, std::span<std::byte> logical) {
@@ -126,6 +137,8 @@ Result<CodedTensor> code_split(const TensorShape& shape, const TensorSplit& spli
 }
 
 TensorForm form_of(const TensorShape& shape, const GroupCensus& census) {
+  if (shape.array != ArrayType::kNone)
+    return shape.array == ArrayType::kBits ? TensorForm::kWordBits : TensorForm::kIntegers;
   switch (shape.type) {
     case kernels::TensorType::kF32:
     case kernels::TensorType::kF16:
@@ -145,6 +158,11 @@ Status decode_part(const TensorShape& shape, const TensorSplit& split, const Gro
                    int threads) {
   BANKAI_ASSIGN_OR_RETURN(const PayloadReader reader,
                           PayloadReader::open(*stored.codec, part.content, stored.payload));
+  if (shape.array != ArrayType::kNone) {
+    BANKAI_RETURN_IF_ERROR(reader.decode(data, threads));
+    if (split.form == TensorForm::kIntegers) unfold_signs(data, part.content.element_bytes, data);
+    return {};
+  }
   const GroupLayout layout = group_layout(shape.type);
   switch (part.kind) {
     case PartKind::kBytes:
@@ -185,7 +203,7 @@ Result<CodedTensor> code_tensor(const TensorShape& shape, std::span<const std::b
       if (shape.bytes > kSmallTensorBytes) splits.clear();  // no other form comes near it
       splits.push_back(*found);
     }
-  if (form >= TensorForm::kBits && census.zero_groups > 0 && census.zeros_are_plain)
+  if (has_groups && form >= TensorForm::kBits && census.zero_groups > 0 && census.zeros_are_plain)
     splits.push_back({.form = form, .skips_zero_groups = true});
   if (form == TensorForm::kCodes && kernels::is_ternary(shape.type))
     splits.push_back({.form = TensorForm::kBytes});  // where codes of two bits are all as likely

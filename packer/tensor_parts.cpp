@@ -13,6 +13,11 @@ namespace {
 
 using kernels::TensorType;
 
+bool has_array_form(ArrayType array, const TensorSplit& split) {
+  const TensorForm form = array == ArrayType::kBits ? TensorForm::kWordBits : TensorForm::kIntegers;
+  return split == TensorSplit{.form = form};
+}
+
 bool has_form(TensorType type, const TensorSplit& split) {
   const bool is_float =
       type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBF16;
@@ -32,6 +37,8 @@ bool has_form(TensorType type, const TensorSplit& split) {
     case TensorForm::kCodes:
       return type == TensorType::kQ8_0 ||
              (kernels::is_ternary(type) && type != TensorType::kTQ1_0);  // which has three codes
+    case TensorForm::kWordBits:
+    case TensorForm::kIntegers: return false;
   }
   return false;
 }
@@ -42,6 +49,18 @@ Result<TensorPart> make_part(PartKind kind, ContentKind content_kind, std::uint6
   BANKAI_ASSIGN_OR_RETURN(const Content content,
                           make_content(content_kind, rows, cols, element_bytes));
   return TensorPart{kind, content, raw_bytes};
+}
+
+std::uint32_t integer_bytes(ArrayType array) { return array == ArrayType::kI64 ? 8 : 4; }
+
+Result<std::vector<TensorPart>> array_part(const TensorShape& shape) {
+  BANKAI_ASSIGN_OR_RETURN(
+      const TensorPart part,
+      shape.array == ArrayType::kBits
+          ? make_part(PartKind::kBits, ContentKind::kBits, shape.rows, shape.cols, 1, shape.bytes)
+          : make_part(PartKind::kNumbers, ContentKind::kNumbers, shape.rows, shape.cols,
+                      integer_bytes(shape.array), shape.bytes));
+  return std::vector<TensorPart>{part};
 }
 
 Result<std::vector<TensorPart>> single_part(const TensorShape& shape, TensorForm form) {
@@ -87,11 +106,34 @@ Result<TensorShape> tensor_shape(TensorType type, std::span<const std::uint64_t>
   BANKAI_ASSIGN_OR_RETURN(const std::uint64_t bytes, model::tensor_bytes(type, dims));
   std::uint64_t rows = 1;  // cannot wrap: tensor_bytes has checked the whole product
   for (const std::uint64_t dim : dims.subspan(1)) rows *= dim;
-  return TensorShape{type, rows, dims[0], bytes};
+  return TensorShape{type, rows, dims[0], bytes, ArrayType::kNone};
+}
+
+Result<TensorShape> array_shape(ArrayType array, std::span<const std::uint64_t> dims) {
+  if (array == ArrayType::kBits && dims[0] % 64 != 0)
+    return make_error(ErrorCode::kBadInput, "rows of %llu bits, expected whole words of 64",
+                      static_cast<unsigned long long>(dims[0]));
+  std::uint64_t rows = 1;
+  bool is_too_large = false;
+  for (const std::uint64_t dim : dims.subspan(1))
+    is_too_large = __builtin_mul_overflow(rows, dim, &rows) || is_too_large;
+  const std::uint64_t row_bytes = array == ArrayType::kBits ? dims[0] / 8 : dims[0];
+  const std::uint64_t width = array == ArrayType::kBits ? 1 : integer_bytes(array);
+  std::uint64_t bytes = 0;
+  is_too_large = __builtin_mul_overflow(rows, row_bytes, &bytes) ||
+                 __builtin_mul_overflow(bytes, width, &bytes) || is_too_large;
+  if (is_too_large || bytes > model::kGgufMaxBytes)
+    return make_error(ErrorCode::kBadInput, "an array of more than 2^62 bytes");
+  return TensorShape{TensorType::kF32, rows, dims[0], bytes, array};
 }
 
 Result<std::vector<TensorPart>> parts_of(const TensorShape& shape, const TensorSplit& split,
                                          std::uint64_t kept_groups) {
+  if (shape.array != ArrayType::kNone) {
+    if (has_array_form(shape.array, split)) return array_part(shape);
+    return make_error(ErrorCode::kBadInput, "an array of type %u in form %u",
+                      static_cast<unsigned>(shape.array), static_cast<unsigned>(split.form));
+  }
   if (!has_form(shape.type, split))
     return make_error(ErrorCode::kBadInput, "a tensor of type %s in form %u%s",
                       std::string(kernels::tensor_type_info(shape.type).name).c_str(),

@@ -15,15 +15,28 @@
 
 namespace bankai::packer {
 
+// Of a tensor in a file that is no GGUF file: rows of bits, or integers. The numbers stand in
+// files.
+enum class ArrayType : std::uint8_t {
+  kNone = 0,  // a tensor of a GGUF file, whose type says all
+  kBits = 1,  // element i of a row is bit i mod 8 of its byte i / 8; rows are whole words of 64
+  kI32 = 2,
+  kI64 = 3,
+};
+
 struct TensorShape {
   kernels::TensorType type = kernels::TensorType::kF32;
   std::uint64_t rows = 0;   // the product of all dimensions but the first
   std::uint64_t cols = 0;   // a whole number of the type's blocks
   std::uint64_t bytes = 0;  // in a model file, without padding
+  ArrayType array = ArrayType::kNone;
 };
 
 // Errors, unnamed: those of model::tensor_bytes.
 Result<TensorShape> tensor_shape(kernels::TensorType type, std::span<const std::uint64_t> dims);
+// The same of an array. Errors, unnamed: kBadInput for rows of bits that are no whole words, and
+// for more than model::kGgufMaxBytes. REQUIRES: a type other than kNone, a dimension.
+Result<TensorShape> array_shape(ArrayType array, std::span<const std::uint64_t> dims);
 
 // How bytes become parts. The numbers stand in files.
 enum class TensorForm : std::uint8_t {
@@ -35,6 +48,9 @@ enum class TensorForm : std::uint8_t {
   // Floats of one magnitude per group (float_groups.h): scales and signs.
   kSignGroups = 5,  // bits
   kTritGroups = 6,  // trits
+  // Arrays: one part.
+  kWordBits = 7,  // bits
+  kIntegers = 8,  // numbers: i >= 0 as 2 i, i < 0 as -2 i - 1, so that small ones have high zeros
 };
 
 struct TensorSplit {

@@ -41,10 +41,12 @@ std::optional<TorchType> find_type(std::string_view global, const char* TypeName
 
 bool is_untyped(std::string_view global) { return global.ends_with(" UntypedStorage"); }
 
+// REQUIRES: entries in the order of their names.
 const ZipEntry* find_entry(const std::vector<ZipEntry>& entries, std::string_view name) {
-  const auto found = std::find_if(entries.begin(), entries.end(),
-                                  [&](const ZipEntry& entry) { return entry.name == name; });
-  return found == entries.end() ? nullptr : &*found;
+  const auto found = std::lower_bound(
+      entries.begin(), entries.end(), name,
+      [](const ZipEntry& entry, std::string_view wanted) { return entry.name < wanted; });
+  return found == entries.end() || found->name != name ? nullptr : &*found;
 }
 
 Error no_tensor(const char* what) {
@@ -74,6 +76,8 @@ Result<TorchArchive> TorchArchive::read(std::span<const std::byte> bytes) {
     return TorchArchive(std::move(tree));
   }
   BANKAI_ASSIGN_OR_RETURN(std::vector<ZipEntry> entries, read_stored_zip(bytes));
+  std::sort(entries.begin(), entries.end(),
+            [](const ZipEntry& a, const ZipEntry& b) { return a.name < b.name; });
   constexpr std::string_view kPickle = "/data.pkl";
   const auto pickle = std::find_if(entries.begin(), entries.end(), [&](const ZipEntry& entry) {
     return entry.name.ends_with(kPickle);

@@ -10,6 +10,7 @@
 #include "packer/frequency_table.h"
 #include "packer/symbol_coder.h"
 #include "packer/trit_packing.h"
+#include "packer/unused_bits.h"
 
 namespace bankai::packer {
 namespace {
@@ -71,12 +72,10 @@ class BitmaskDecoder final : public ContentDecoder {
     if (bits_to_bytes(sign) != encoded.size() - mask_bytes)
       return make_error(ErrorCode::kBadInput, "%zu signs in %zu bytes", sign,
                         encoded.size() - mask_bytes);
-    for (std::size_t i = count; i < 8 * mask_bytes; ++i)
-      if (bit(mask, i) != 0)
-        return make_error(ErrorCode::kBadInput, "an unused bit of the mask is 1");
-    for (std::size_t i = sign; i < max_signs; ++i)
-      if (bit(signs, i) != 0)
-        return make_error(ErrorCode::kBadInput, "an unused bit of the signs is 1");
+    if (has_unused_ones(mask, count))
+      return make_error(ErrorCode::kBadInput, "an unused bit of the mask is 1");
+    if (has_unused_ones(signs, sign))
+      return make_error(ErrorCode::kBadInput, "an unused bit of the signs is 1");
     return {};
   }
 };

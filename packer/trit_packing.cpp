@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/format.h"
+#include "packer/unused_bits.h"
 
 namespace bankai::packer {
 namespace {
@@ -89,7 +90,7 @@ Status unpack_bit_planes(std::size_t count, const std::byte* packed, std::byte* 
   for (std::size_t i = 0; i < bit_planes_bytes(count) / 2; ++i)
     if ((plus[i] & ~nonzero[i]) != std::byte{0})
       return make_error(ErrorCode::kBadInput, "a trit near element %zu is both 0 and +1", 8 * i);
-  if (count % 8 != 0 && std::to_integer<unsigned>(nonzero[count / 8]) >> (count % 8) != 0)
+  if (has_unused_ones(nonzero, count))
     return make_error(ErrorCode::kBadInput, "an unused bit of a plane of trits is 1");
   for (std::size_t i = 0; i < count; ++i) {
     const unsigned is_nonzero = std::to_integer<unsigned>(nonzero[i / 8]) >> (i % 8) & 1U;

@@ -1,11 +1,14 @@
 """Makes small Hugging Face checkpoints of random weights, and says what they compute.
 
 usage: make_checkpoint.py KIND FOLDER [TOKEN ...]
-  KIND    llama, qwen2, qwen3, bitnet, banana_kv1 or mlx (Qwen3 in MLX's 1-bit words)
+  KIND    llama, llama3 (the same with Llama 3's rotary scaling), qwen2, qwen3, bitnet, banana_kv1,
+          mistral (with a tokenizer.model), mlx (Qwen3 in MLX's 1-bit words), bitnet_packed or
+          bitnet_divided (four trits in a byte, and a scale that products are multiplied with, or
+          divided by)
   FOLDER  is created: config.json, tokenizer.json, tokenizer_config.json and weights, in two shards
           where the kind is llama
   TOKEN   ids; the logits after each of them, computed in double precision from the weights as they
-          were written, go to standard output as JSON (not for qwen2)
+          were written, go to standard output as JSON
 
 Uses nothing but Python's standard library and the published descriptions of the formats, so that it
 shares no code with what it is compared with.
@@ -21,6 +24,17 @@ LAYERS, HIDDEN, FFN, HEADS, KV_HEADS, HEAD_DIM, VOCAB = 2, 128, 256, 4, 2, 32, 3
 EPSILON, THETA = 1e-5, 10000.0
 SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+FAMILY = {"llama3": "llama", "mlx": "qwen3", "bitnet_packed": "bitnet", "bitnet_divided": "bitnet"}
+
+
+def family_of(kind):
+    return FAMILY.get(kind, kind)
+
+
+def is_packed(kind, name):
+    return kind in ("bitnet_packed", "bitnet_divided") and "_proj." in name
 
 
 def byte_alphabet():
@@ -59,24 +73,56 @@ def tokenizer_json(kind):
     }
 
 
+def tokenizer_model():
+    """SentencePiece's file, and the texts of its pieces."""
+    def varint(value):
+        out = b""
+        while value >= 128:
+            out += bytes([value % 128 + 128])
+            value //= 128
+        return out + bytes([value])
+
+    def message(number, content):
+        return varint(number * 8 + 2) + varint(len(content)) + content
+
+    normal, unknown, control, byte = 1, 2, 3, 6
+    pieces = [("<unk>", unknown), ("<s>", control), ("</s>", control)]
+    pieces += [(f"<0x{value:02X}>", byte) for value in range(256)]
+    texts = ["\u2581", "t", "h", "e", "c", "a", "4", "th", "the", "\u2581the", "at"]
+    pieces += [(text, normal) for text in texts]
+    out = b""
+    for number, (text, kind) in enumerate(pieces):
+        out += message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", -number)
+                       + b"\x18" + bytes([kind]))
+    by_score, keeps_spaces = b"\x18\x02", b"\x20\x00"
+    return out + message(2, by_score) + message(3, keeps_spaces), [text for text, _ in pieces]
+
+
 def config_json(kind):
     config = {
-        "model_type": "qwen3" if kind == "mlx" else kind, "vocab_size": VOCAB,
+        "model_type": family_of(kind), "vocab_size": VOCAB,
         "hidden_size": HIDDEN, "intermediate_size": FFN, "num_hidden_layers": LAYERS,
         "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS,
         "max_position_embeddings": 512, "rms_norm_eps": EPSILON, "rope_theta": THETA,
-        "tie_word_embeddings": kind in ("banana_kv1", "bitnet"), "bos_token_id": 0,
+        "tie_word_embeddings": family_of(kind) in ("banana_kv1", "bitnet"), "bos_token_id": 0,
         "eos_token_id": [0] if kind == "llama" else 0, "hidden_act": "silu",
     }
     if kind in ("qwen3", "mlx"):
         config["head_dim"] = HEAD_DIM
-    if kind == "bitnet":
+    if family_of(kind) == "bitnet":
         config["hidden_act"] = "relu2"
+    if kind in ("bitnet_packed", "bitnet_divided"):
+        config["quantization_config"] = {
+            "quant_method": "bitnet", "modules_to_not_convert": ["lm_head"],
+            "linear_class": "autobitlinear" if kind == "bitnet_packed" else "bitlinear"}
     if kind == "qwen3":
         config["rope_scaling"] = {"rope_type": "yarn", "factor": 4.0,
                                   "original_max_position_embeddings": 128}
     if kind == "llama":
         config["rope_scaling"] = {"type": "linear", "factor": 2.0}
+    if kind == "llama3":
+        config["rope_scaling"] = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                                  "high_freq_factor": 4.0, "original_max_position_embeddings": 256}
     if kind == "mlx":
         config["quantization"] = {"group_size": 128, "bits": 1}
     if kind == "banana_kv1":
@@ -90,7 +136,7 @@ def shapes(kind):
     prefix = "" if kind == "banana_kv1" else "model."
     query, kv = HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM
     out = {prefix + "embed_tokens.weight": (VOCAB, HIDDEN), prefix + "norm.weight": (HIDDEN,)}
-    if kind not in ("banana_kv1", "bitnet"):
+    if family_of(kind) not in ("banana_kv1", "bitnet"):
         out["lm_head.weight"] = (VOCAB, HIDDEN)
     for layer in range(LAYERS):
         block = f"{prefix}layers.{layer}."
@@ -111,7 +157,7 @@ def shapes(kind):
         if kind == "qwen2":
             for name, size in (("q", query), ("k", kv), ("v", kv)):
                 out[f"{block}self_attn.{name}_proj.bias"] = (size,)
-        if kind == "bitnet":
+        if family_of(kind) == "bitnet":
             out[block + "self_attn.attn_sub_norm.weight"] = (query,)
             out[block + "mlp.ffn_sub_norm.weight"] = (FFN,)
     return out
@@ -140,6 +186,13 @@ def random_weights(kind):
                 for _ in range(shape[1] // 128):
                     scale = half(source.uniform(0.02, 0.2))
                     weights[name] += [source.choice((-scale, scale)) for _ in range(128)]
+        elif is_packed(kind, name):
+            stored = bfloat(source.uniform(3.0, 15.0))
+            factor = 1.0 / stored
+            if kind == "bitnet_packed":
+                stored = factor = bfloat(factor)
+            weights[name + "_scale"] = [stored]
+            weights[name] = [factor * source.choice((-1, 0, 1)) for _ in range(shape[0] * shape[1])]
         else:
             weights[name] = [bfloat(source.gauss(0.0, 0.15)) for _ in range(shape[0] * shape[1])]
     return weights
@@ -163,7 +216,14 @@ def encode_tensors(kind, weights):
                                                                *[2 * s for s in scales]))
             out[base + ".biases"] = ("F16", count, struct.pack(f"<{len(scales)}e",
                                                                *[-s for s in scales]))
-        elif number % 2 == 0 and kind != "bitnet":
+        elif is_packed(kind, name):
+            codes = [(v > 0) - (v < 0) + 1 for v in values]
+            quarter = len(codes) // 4
+            out[name] = ("U8", (shape[0] // 4, shape[1]), bytes(
+                sum(codes[i + part * quarter] << 2 * part for part in range(4))
+                for i in range(quarter)))
+            out[name + "_scale"] = ("BF16", (1,), struct.pack("<f", *weights[name + "_scale"])[2:])
+        elif number % 2 == 0 and family_of(kind) != "bitnet":
             out[name] = ("F32", shape, struct.pack(f"<{len(values)}f", *values))
         else:
             data = b"".join(struct.pack("<f", v)[2:] for v in values)
@@ -186,9 +246,16 @@ def write_safetensors(path, tensors):
 def write_checkpoint(kind, folder, weights):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config_json(kind), indent=1))
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(kind), ensure_ascii=False))
-    (folder / "tokenizer_config.json").write_text(json.dumps(
-        {"eos_token": {"content": "<|end|>"}, "pad_token": "<|pad|>", "add_bos_token": False}))
+    settings = {"eos_token": {"content": "<|end|>"}, "pad_token": "<|pad|>", "add_bos_token": False}
+    if kind == "mistral":
+        model, pieces = tokenizer_model()
+        (folder / "tokenizer.model").write_bytes(model)
+        settings = {"eos_token": "</s>", "added_tokens_decoder": {
+            len(pieces): {"content": "<think>", "special": False}}}
+    else:
+        (folder / "tokenizer.json").write_text(
+            json.dumps(tokenizer_json(kind), ensure_ascii=False))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     tensors = encode_tensors(kind, weights)
     if kind != "llama":
         write_safetensors(folder / "model.safetensors", tensors)
@@ -208,12 +275,15 @@ class Reference:
     def __init__(self, kind, weights):
         self.kind, self.weights = kind, weights
         self.prefix = "" if kind == "banana_kv1" else "model."
-        self.tied = kind in ("banana_kv1", "bitnet")
+        self.is_bitnet = family_of(kind) == "bitnet"
+        self.tied = self.is_bitnet or kind == "banana_kv1"
 
     def multiply(self, name, x):
         weights, cols = self.weights[name], len(x)
-        return [math.fsum(weights[row * cols + i] * x[i] for i in range(cols))
-                for row in range(len(weights) // cols)]
+        rows = len(weights) // cols
+        biases = self.weights.get(name.replace(".weight", ".bias"), [0.0] * rows)
+        return [math.fsum(weights[row * cols + i] * x[i] for i in range(cols)) + biases[row]
+                for row in range(rows)]
 
     def norm(self, x, name):
         weight = self.weights[name]
@@ -225,6 +295,8 @@ class Reference:
         plain = [THETA ** (-2.0 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)]
         if self.kind == "llama":
             return [f / 2.0 for f in plain], 1.0
+        if self.kind == "llama3":
+            return [self.llama3_frequency(f) for f in plain], 1.0
         if self.kind != "qwen3":
             return plain, 1.0
         factor, original = 4.0, 128.0
@@ -239,6 +311,18 @@ class Reference:
             ramp = min(max((i - low) / max(high - low, 0.001), 0.0), 1.0)
             mixed.append(f / factor * ramp + f * (1.0 - ramp))
         return mixed, 1.0 + 0.1 * math.log(factor)
+
+    @staticmethod
+    def llama3_frequency(plain):
+        """Waves longer than the context are stretched, short ones kept, blended in between."""
+        context, factor, low, high = 256.0, 8.0, 1.0, 4.0
+        wave = 2 * math.pi / plain
+        if wave < context / high:
+            return plain
+        if wave > context / low:
+            return plain / factor
+        smooth = (context / wave - low) / (high - low)
+        return (1 - smooth) * plain / factor + smooth * plain
 
     def rotate(self, head, position):
         frequencies, magnitude = self.angles()
@@ -277,7 +361,7 @@ class Reference:
                 total = sum(p)
                 mixed += [sum(w * value[kv][d] for w, value in zip(p, values)) / total
                           for d in range(HEAD_DIM)]
-            if self.kind == "bitnet":
+            if self.is_bitnet:
                 mixed = self.norm(mixed, block + "attn_sub_norm.weight")
             out.append(self.multiply(block + "o_proj.weight", mixed))
         return out
@@ -285,7 +369,7 @@ class Reference:
     def feed_forward(self, block, x):
         gate = self.multiply(block + "gate_proj.weight", x)
         up = self.multiply(block + "up_proj.weight", x)
-        if self.kind == "bitnet":
+        if self.is_bitnet:
             hidden = self.norm([max(g, 0.0) ** 2 * u for g, u in zip(gate, up)],
                                block + "ffn_sub_norm.weight")
         else:

@@ -4,7 +4,7 @@ vocabulary, with the standard library alone: torch.save's archive is put togethe
 
     make_golf_checkpoint.py two-bit OUT.ptz [--shape tiny|small|pr126] [--seed N]
     make_golf_checkpoint.py base3|bitmask|signs OUT.ptz [--shape tiny|small|pr640] [--seed N]
-    make_golf_checkpoint.py vocabulary OUT.model [--size N]
+    make_golf_checkpoint.py vocabulary OUT.model [--shape tiny|small] [--size N]
 
 The layouts are those of docs/formats/golf.md; the reader under test shares no code with this.
 """
@@ -205,12 +205,14 @@ SHAPES = {
 
 class Checkpoint:
     """The stored dictionary in `stored`, and the same weights as plain numbers in `plain`: name to
-    a list of numbers; ternary matrices of the two-bit family as (trits, alpha)."""
+    a list of numbers; ternary matrices of the two-bit family as (trits, alpha). Large shapes take
+    gigabytes in `plain`; it stays empty unless keeps_plain."""
 
-    def __init__(self, codes, shape, seed, scales=FLOAT16):
+    def __init__(self, codes, shape, seed, scales=FLOAT16, keeps_plain=True):
         self.codes, self.shape = codes, shape
         self.random = random.Random(seed)
         self.plain = {}
+        self.keeps_plain = keeps_plain
         self.scales = scales
         self.ternary, self.other = {}, {}
         self._fill()
@@ -240,7 +242,8 @@ class Checkpoint:
             alpha = struct.unpack("<f", struct.pack("<f", alpha * 0.02))[0]
             self.ternary[name] = {"packed": pack_two_bit(trits), "shape": (rows, cols),
                                   "n": len(trits), "alpha": alpha}
-            self.plain[name] = (trits, alpha)
+            if self.keeps_plain:
+                self.plain[name] = (trits, alpha)
             return
         group = self.shape.group
         padded = cols + -cols % group
@@ -256,7 +259,7 @@ class Checkpoint:
                 else:
                     trits += [max(-1, min(1, round(w / scale))) for w in part]
         stored, scales = tensor(self.scales, (len(scales),), scales)
-        for row in range(rows):
+        for row in range(rows if self.keeps_plain else 0):
             for col in range(cols):
                 index = row * padded + col
                 values.append(trits[index] * scales[index // group])
@@ -339,9 +342,12 @@ UNKNOWN, CONTROL, NORMAL, BYTE = 2, 3, 1, 6
 def vocabulary_pieces(size):
     """(text, kind) of each id: unknown, BOS, EOS, 256 bytes, and pieces built by merging."""
     pieces = [("<unk>", UNKNOWN), ("<s>", CONTROL), ("</s>", CONTROL)]
-    pieces += [(f"<0x{byte:02X}>", BYTE) for byte in range(256)]
+    if size > len(pieces) + 256:  # a smaller vocabulary has no bytes
+        pieces += [(f"<0x{byte:02X}>", BYTE) for byte in range(256)]
     normal = ["\u2581", "t", "h", "e", "a", "\u2581t", "he"] + list("nosirdlucmwfgypbvk,.")
     normal += ["\u2581the", "in", "er", "\u00e9", "\u2581a"]
+    if size > len(pieces) + len(normal):
+        raise ValueError(f"at most {len(pieces) + len(normal)} pieces")
     return pieces + [(text, NORMAL) for text in normal][:size - len(pieces)]
 
 
@@ -351,7 +357,8 @@ def vocabulary_file(size):
     for rank, (text, kind) in enumerate(vocabulary_pieces(size)):
         piece = _field(1, text.encode()) + b"\x15" + struct.pack("<f", -float(rank))
         model += _field(1, piece + _field(3, kind))
-    model += _field(2, _field(3, 2) + _field(35, 1))  # trainer: BPE, byte fallback
+    has_bytes = any(kind == BYTE for _, kind in vocabulary_pieces(size))
+    model += _field(2, _field(3, 2) + _field(35, int(has_bytes)))  # trainer: BPE, byte fallback
     return model + _field(3, _field(1, b"identity"))
 
 
@@ -362,18 +369,23 @@ def main():
     parser.add_argument("output")
     parser.add_argument("--shape", default="small")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size", type=int, default=290)
+    parser.add_argument("--size", type=int, help="pieces (default: as the shape has)")
     parser.add_argument("--scales", choices=["fp16", "bf16"], default="fp16")
     parser.add_argument("--compression", choices=["zlib", "xz", "none"])
     options = parser.parse_args()
     if options.kind == "vocabulary":
-        data = vocabulary_file(options.size)
+        shape = SHAPES.get(("two-bit", options.shape))
+        try:
+            data = vocabulary_file(options.size or (shape.vocabulary if shape else 0))
+        except ValueError as error:
+            parser.error(str(error))
     else:
         shape = SHAPES.get((options.kind, options.shape))
         if shape is None:
             parser.error(f"no shape {options.shape} for {options.kind}")
         scales = FLOAT16 if options.scales == "fp16" else BFLOAT16
-        data = Checkpoint(options.kind, shape, options.seed, scales).file(options.compression)
+        checkpoint = Checkpoint(options.kind, shape, options.seed, scales, keeps_plain=False)
+        data = checkpoint.file(options.compression)
     with open(options.output, "wb") as out:
         out.write(data)
 

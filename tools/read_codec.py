@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A second reader of packed content, written from docs/formats/codecs.md alone: codecs 1 to 9, for
-contents of one block. `read_codec.py FOLDER` decodes every file there (six bytes that say codec id,
+"""A second reader of packed content, written from docs/formats/codecs.md alone: codecs 1 to 9,
+15 and 16, for contents of one block. `read_codec.py FOLDER` decodes every file there (six bytes that say codec id,
 kind, element size, rows and columns; then a payload) and fails unless the files of one content, whose
 names start alike up to the codec, decode to the same."""
 import math
@@ -168,6 +168,68 @@ def context(payload, rows, cols, trits):
     return [digit for row in d for digit in row]
 
 
+def move(error, gain, first, seen, last):
+    return error * ((gain << 18) // (first + min(seen, last))) + (1 << 19) >> 20
+
+
+def limited(value, most):
+    return max(-most, min(most, value))
+
+
+def learned(data, rows, cols, trits):
+    rans, d = Rans(data, 1), {}
+    features, samples = min(rows, cols), max(rows, cols)
+    parts = min(8, samples)
+    counts = [samples // parts + (part < samples % parts) for part in range(parts)]
+    weights, strength = [[0] * f for f in range(features)], 65536
+    zero_feature, sign_feature = [0] * features, [0] * features
+    near_value, near_seen = [0] * 81, [0] * 81
+
+    def decide(logit):
+        p = T[limited(logit + 256 >> 9, 1024) + 1024]
+        one = rans.slot(0, 16) < p
+        rans.take(0, 16, *((0, p) if one else (p, 65536 - p)))
+        return one, 65536 * one - p
+
+    for k in range(max(counts)):
+        step = [sum(counts[:part]) + k for part in range(parts) if k < counts[part]]
+        zero_sample, sign_sample, x = ({s: 0 for s in step}, {s: 0 for s in step}, {s: [0] * features for s in step})
+        for f in range(features):
+            others = step
+            if trits:
+                def kind(s, f):
+                    return int(d[s, f] != 1) if f >= 0 else 2
+
+                near = {s: kind(s, f - 1) + 3 * kind(s, f - 2) + 9 * (kind(s - 1, f) if k else 2) +
+                        27 * min((f if rows >= cols else s) % 128, 2) for s in step}
+                asked = [(s, zero_feature[f] + zero_sample[s] + near_value[near[s]]) for s in step]
+                answers = [(s, *decide(logit)) for s, logit in asked]
+                for s, zero, e in answers:
+                    zero_sample[s] += move(e, 2, 20, f, 200)
+                    change = move(e, 3, 6, near_seen[near[s]], 100)
+                    near_value[near[s]] = limited(near_value[near[s]] + change, 1 << 19)
+                    near_seen[near[s]] += 1
+                    if zero:
+                        d[s, f] = 1
+                total = sum(e for _, _, e in answers)
+                zero_feature[f] = limited(zero_feature[f] + move(total, 2, 20, 8 * k, 200), 1 << 19)
+                others = [s for s, zero, _ in answers if not zero]
+            sums = {s: sum(w * v for w, v in zip(weights[f], x[s])) for s in others}
+            asked = [(s, (strength * sums[s] >> 16) + sign_feature[f] + sign_sample[s]) for s in others]
+            answers = [(s, *decide(logit)) for s, logit in asked]
+            for s, _, e in answers:
+                sign_sample[s] += move(e, 1, 50, f, 500)
+            total = sum(e for _, _, e in answers)
+            sign_feature[f] = limited(sign_feature[f] + move(total, 1, 50, 8 * k, 500), 1 << 19)
+            steps = [(x[s], move(e, 3, 50, 8 * k + f, 4095)) for s, _, e in answers]
+            weights[f] = [limited(w + sum(v[j] * by for v, by in steps), 24000) for j, w in enumerate(weights[f])]
+            strength = max(0, min(131072, strength + (sum(e * sums[s] for s, _, e in answers) >> 21)))
+            for s, plus, _ in answers:
+                d[s, f], x[s][f] = (2 if trits else 1) if plus else 0, 1 if plus else -1
+    rans.finish()
+    return [d[(r, c) if rows >= cols else (c, r)] for r in range(rows) for c in range(cols)]
+
+
 def bell(w, e):
     width = (256, 279, 304, 332, 362, 395, 431, 470)[w % 8] << (w // 8)
     ts = [min(1024, abs(2 * h + 1) * 16384 // width) for h in range(-127, 128)]
@@ -216,8 +278,8 @@ def decode(codec, rows, cols, data):
     n = rows * cols
     if codec in (1, 9):
         return data
-    if codec == 2:
-        bits = context(data, rows, cols, False)
+    if codec in (2, 15):
+        bits = context(data, rows, cols, False) if codec == 2 else learned(data, rows, cols, False)
         return bytes(sum(b << i for i, b in enumerate(bits[at:at + 8])) for at in range(0, n, 8))
     if codec == 3:
         return trit_bytes([data[i // 4] >> (2 * (i % 4)) & 3 for i in range(n)])
@@ -235,6 +297,8 @@ def decode(codec, rows, cols, data):
         return trit_bytes(context(data, rows, cols, True))
     if codec == 8:
         return scales(data, rows, cols)
+    if codec == 16:
+        return trit_bytes(learned(data, rows, cols, True))
     raise ValueError(f"codec {codec}")
 
 

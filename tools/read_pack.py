@@ -17,7 +17,7 @@ import read_codec
 TYPES = {0: (1, 4), 1: (1, 2), 30: (1, 2), 8: (32, 34, 0, 2, 0), 34: (256, 54, 52, 0, 0),
          35: (256, 66, 64, 0, 0), 36: (128, 32, None, 0, 32), 41: (128, 18, 0, 2, 0),
          42: (64, 18, 0, 2, 0), 142: (128, 34, 0, 2, 0)}
-BYTES, NUMBERS, BITS, TRITS, CODES, SIGN_GROUPS, TRIT_GROUPS = range(7)
+BYTES, NUMBERS, BITS, TRITS, CODES, SIGN_GROUPS, TRIT_GROUPS, WORD_BITS, INTEGERS = range(9)
 
 
 def checksum(data):
@@ -155,6 +155,20 @@ def tensor(kind, rows, cols, form, parts, payload):
     return bytes(out)
 
 
+def array(kind, rows, cols, form, parts, payload):
+    """An array of a plain file: rows of bits (1), integers of 4 (2) or 8 (3) bytes."""
+    codec, data = parts[0][0], payload()
+    if kind == 1 and form == WORD_BITS:
+        return content(codec, rows, cols, 1, data, bits=True)
+    if kind not in (2, 3) or form != INTEGERS:
+        sys.exit(f"form {form} of an array of type {kind}")
+    width = 4 if kind == 2 else 8
+    folded = content(codec, rows, cols, width, data)
+    numbers = (int.from_bytes(folded[i:i + width], "little") for i in range(0, len(folded), width))
+    return b"".join((n // 2 if n % 2 == 0 else -(n + 1) // 2).to_bytes(width, "little", signed=True)
+                    for n in numbers)
+
+
 def float_groups(rows, cols, size, form, parts, payload):
     group = 64 if form & 64 else 128
     scales = content(parts[0][0], rows, cols // group, size, payload())
@@ -175,8 +189,12 @@ def float_groups(rows, cols, size, form, parts, payload):
 
 def unpack(pack):
     """The model file, names of tensors, and patches."""
-    if pack[:16] != b"BKPACK\x1a\n" + struct.pack("<II", 1, 0) or pack[-8:] != b"\nBKPKEND":
+    pack_version = pack[8]
+    if pack[:16] != b"BKPACK\x1a\n" + struct.pack("<II", pack_version, 0) or pack[-8:] != b"\nBKPKEND":
         sys.exit("no pack")
+    plain_file = pack_version == 2
+    if pack_version not in (1, 2):
+        sys.exit("another version")
     footer = pack[-56:]
     at, stored, plain, codec, total = struct.unpack("<5Q", footer[:40])
     if total != len(pack) or at + stored != total - 56:
@@ -206,7 +224,8 @@ def unpack(pack):
         for dim in dims[1:]:
             rows *= dim
         sizes = iter(parts)
-        contents.append(tensor(kind, rows, dims[0], form, parts,
+        decode = array if plain_file else tensor
+        contents.append(decode(kind, rows, dims[0], form, parts,
                                lambda: body.bytes(next(sizes)[1])))
         if checksum(contents[-1]) != total:
             sys.exit("checksum of a tensor")
@@ -221,6 +240,10 @@ def unpack(pack):
             sys.exit("checksum of a patch")
     if body.data or reader.data:
         sys.exit("bytes left over")
+    if plain_file:
+        if (version, alignment, num_values, blobs[0]) != (0, 1, 0, b""):
+            sys.exit("a plain file with values or padding")
+        return blobs[1] + b"".join(contents), names
     return model(version, alignment, num_values, file_bytes, blobs, names, entries, contents), names
 
 

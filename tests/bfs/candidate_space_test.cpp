@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "tests/bfs/demo_data.h"
+#include "tests/bfs/ternary_models.h"
 
 namespace bankai::bfs {
 namespace {
@@ -58,7 +59,7 @@ TEST(CandidateSpace, every_id_is_one_flip_that_leads_back) {
         {1, Projection::kDown}, {0, Projection::kGate}, {1, Projection::kKey}};
     for (const Granularity granularity : kAll) {
       const CandidateSpace space(*model, tensors, granularity);
-      std::array<std::uint64_t, 3> counts{};
+      std::array<std::uint64_t, patch::kNumFlipKinds> counts{};
       for (CandidateId id = 0; id < space.size(); ++id) {
         const patch::Flip flip = space.flip(id);
         ASSERT_EQ(space.id_of(flip), id) << to_string(flip);
@@ -70,7 +71,7 @@ TEST(CandidateSpace, every_id_is_one_flip_that_leads_back) {
         ++counts[static_cast<std::size_t>(flip.kind)];
       }
       // With every id leading back, equal numbers mean that nothing is missing.
-      std::array<std::uint64_t, 3> expected{};
+      std::array<std::uint64_t, patch::kNumFlipKinds> expected{};
       for (const TensorAddress tensor : tensors) {
         const BitMatrixView matrix = *model->bit_matrix(tensor);
         const bool is_mixed = granularity == Granularity::kMixed;
@@ -97,14 +98,13 @@ TEST(CandidateSpace, ids_ascend_by_tensor_kind_row_and_index) {
 }
 
 TEST(CandidateSpace, says_where_the_kinds_of_a_tensor_lie) {
-  const auto kinds = {patch::FlipKind::kRow, patch::FlipKind::kGroup, patch::FlipKind::kBit};
   const std::vector<TensorAddress> tensors = {{0, Projection::kGate}, {0, Projection::kDown}};
   for (const Granularity granularity : kAll) {
     const CandidateSpace space(narrow_model(), tensors, granularity);
     CandidateId next = 0;
     for (std::size_t tensor = 0; tensor < tensors.size(); ++tensor) {
       const std::uint64_t rows = narrow_model().bit_matrix(tensors[tensor])->rows();
-      for (const patch::FlipKind kind : kinds) {
+      for (const patch::FlipKind kind : kFlipKinds) {
         EXPECT_EQ(space.count(tensor, kind), rows * space.count_per_row(tensor, kind));
         if (space.count(tensor, kind) == 0) continue;
         EXPECT_EQ(space.first(tensor, kind), next);
@@ -134,6 +134,33 @@ TEST(CandidateSpace, finds_the_candidates_of_a_row_by_fraction) {
       ASSERT_EQ(space.candidate_in_row(row, 0x1.fffffffffffffp-1), expected - 1);
     }
     EXPECT_EQ(expected, space.size());
+  }
+}
+
+// Both steps of every weight in place of its bit.
+TEST(CandidateSpace, has_steps_of_ternary_weights) {
+  const model::Model& model = tiny_ternary_model();
+  const std::vector<TensorAddress> tensors = {{0, Projection::kKey}, {1, Projection::kGate}};
+  constexpr std::uint64_t kWeights = 128 * 256 + 512 * 256;
+  const CandidateSpace space(model, tensors, Granularity::kBit);
+  EXPECT_EQ(space.size(), 2 * kWeights);
+  EXPECT_EQ(CandidateSpace(model, tensors, Granularity::kMixed).size(),
+            (128 + 512) * 3 + 2 * kWeights);
+  EXPECT_EQ(space.count(0, patch::FlipKind::kBit), 0U);
+  for (CandidateId id = 0; id < space.size(); id += 997) {
+    const patch::Flip flip = space.flip(id);
+    ASSERT_TRUE(patch::is_step(flip.kind));
+    ASSERT_EQ(space.id_of(flip), id);
+  }
+  // A row's steps up come before its steps down, wherever they lie.
+  for (const std::uint64_t row : {std::uint64_t{0}, std::uint64_t{127}, std::uint64_t{128}}) {
+    const TensorAddress tensor = tensors[row < 128 ? 0 : 1];
+    const auto index = static_cast<std::uint32_t>(row % 128);
+    EXPECT_EQ(space.flip(space.candidate_in_row(row, 0.0)), patch::step_up(tensor, index, 0));
+    EXPECT_EQ(space.flip(space.candidate_in_row(row, 0.499)), patch::step_up(tensor, index, 255));
+    EXPECT_EQ(space.flip(space.candidate_in_row(row, 0.5)), patch::step_down(tensor, index, 0));
+    EXPECT_EQ(space.flip(space.candidate_in_row(row, 0.9999)),
+              patch::step_down(tensor, index, 255));
   }
 }
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 
 #include "core/counter_rng.h"
 #include "tests/bfs/demo_data.h"
@@ -43,7 +42,8 @@ TEST(ChangeTable, adds_what_comes_for_a_candidate) {
 
 TEST(BestChanges, are_those_of_sorting_all_of_them_in_any_order_of_arrival) {
   const CandidateSpace space = make_space();
-  const std::array price = {2.0, 3.0, 5.0};
+  const ByFlipKind price = {2.0, 3.0, 5.0, 7.0, 7.0};
+  const auto is_legal = [](CandidateId id) { return id % 5 != 1; };
   struct Batch {
     CandidateId first;
     std::vector<PredictedChange> changes;
@@ -57,12 +57,13 @@ TEST(BestChanges, are_those_of_sorting_all_of_them_in_any_order_of_arrival) {
       for (std::size_t i = 0; i < 300; ++i) {
         const double gain = batches.back().changes[i].fitness(kPenalty);
         const double worth = gain / price[static_cast<std::size_t>(kind)];
-        if (gain > 0.0) all.push_back({batches.back().first + i, gain, 0.0, 0.0, worth});
+        const CandidateId id = batches.back().first + i;
+        if (gain > 0.0 && is_legal(id)) all.push_back({id, gain, 0.0, 0.0, worth});
       }
     }
   std::sort(all.begin(), all.end(), Proposal::better);
   for (int turn = 0; turn < 2; ++turn) {
-    BestChanges best(space, 40, kPenalty, price);
+    BestChanges best(space, 40, kPenalty, price, is_legal);
     for (const Batch& batch : batches) best.take(batch.first, batch.changes);
     const std::vector<Proposal> proposals = std::move(best).proposals();
     ASSERT_EQ(proposals.size(), 40U);
@@ -76,8 +77,8 @@ TEST(BestChanges, are_those_of_sorting_all_of_them_in_any_order_of_arrival) {
 
 TEST(BestChanges, of_equals_are_the_first_and_none_that_promises_nothing) {
   const CandidateSpace space = make_space();
-  const std::array price = {1.0, 1.0, 1.0};
-  BestChanges best(space, 3, kPenalty, price);
+  const ByFlipKind price = {1.0, 1.0, 1.0, 1.0, 1.0};
+  BestChanges best(space, 3, kPenalty, price, [](CandidateId) { return true; });
   const std::vector<PredictedChange> equal(20, {1000, 0}), none(20, {0, 0});
   best.take(20, equal);
   best.take(0, equal);

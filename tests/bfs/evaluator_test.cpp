@@ -13,6 +13,7 @@
 #include "core/counter_rng.h"
 #include "kernels/dispatch.h"
 #include "tests/bfs/evaluator_rig.h"
+#include "tests/bfs/ternary_models.h"
 
 namespace bankai::bfs {
 namespace {
@@ -66,6 +67,33 @@ INSTANTIATE_TEST_SUITE_P(
                       LawCase{"bitnet_a8", tiny_bitnet_model, ActivationMode::kA8},
                       LawCase{"bitnet_a16", tiny_bitnet_model, ActivationMode::kA16}),
     [](const auto& param) { return std::string(param.param.name); });
+
+// The same for steps of ternary weights, on top of negations and steps of their rows.
+TEST(Evaluator, a_step_scores_as_the_model_with_its_weight_changed) {
+  const Model& model = tiny_ternary_model();
+  EvaluatorRig rig(model);
+  const std::size_t items = rig.objective.items.size();
+  std::vector<Flip> state, candidates;
+  for (const TensorAddress tensor : layer_tensors({0, 2})) {
+    state.insert(state.end(), {patch::group_flip(tensor, 7, 1), patch::step_up(tensor, 7, 130)});
+    for (const Flip& flip : {patch::step_down(tensor, 7, 130), patch::step_up(tensor, 7, 200)})
+      candidates.push_back(flip);
+  }
+  rig.set_state(state);
+  const std::vector<double> scores = rig.evaluator.evaluate_flips(candidates);
+  const std::vector<double> unchanged = rig.overlay_scores(state);
+  std::size_t num_moved = 0;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::vector<Flip> flips = with(state, candidates[i]);
+    const auto edited = edited_model(model, patch::FlipSet::make(flips).value());
+    model::Transformer plain = make_transformer(*edited);
+    const std::vector<double> one = scores_of(scores, i, items);
+    ASSERT_EQ(one, rig.overlay_scores(flips)) << to_string(candidates[i]);
+    ASSERT_EQ(one, plain_scores(plain, rig.objective)) << to_string(candidates[i]);
+    if (one != unchanged) ++num_moved;
+  }
+  EXPECT_GT(num_moved, candidates.size() / 2);
+}
 
 TEST(Evaluator, the_state_scores_as_the_model_with_its_bits_flipped) {
   const std::vector<Flip> state = sample_state(sample_flips(demo_model()));

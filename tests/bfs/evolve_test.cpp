@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <set>
 
-#include "bfs/overlay.h"
 #include "mpi/self_communicator.h"
 #include "tests/bfs/search_rig.h"
 
@@ -19,8 +18,7 @@ struct ContextRig {
 
   // By a full forward pass.
   Fitness fitness_of(const std::vector<CandidateId>& ids) {
-    return context->fitness_of(
-        context->score_overlay(make_overlay(context->model(), context->flips(ids))));
+    return context->fitness_of(context->score_patch(context->flips(ids)));
   }
 
   mpi::SelfCommunicator comm;

@@ -13,7 +13,8 @@ namespace {
 
 using patch::FlipKind;
 
-constexpr std::array kKinds = {FlipKind::kRow, FlipKind::kGroup, FlipKind::kBit};
+constexpr std::array kKinds = {FlipKind::kRow, FlipKind::kGroup, FlipKind::kBit, FlipKind::kStepUp,
+                               FlipKind::kStepDown};
 
 // Gate and up of some layers of a model.
 struct Place {
@@ -56,7 +57,8 @@ TEST(FlipCost, counts_places) {
   const FlipCost cost(std::vector<patch::TensorShape>{{768, 256}, {256, 768}});
   EXPECT_EQ(cost.num_places(FlipKind::kRow), 1024U);
   EXPECT_EQ(cost.num_places(FlipKind::kGroup), 768U * 2 + 256U * 6);
-  EXPECT_EQ(cost.num_places(FlipKind::kBit), 2U * 768 * 256);
+  for (const FlipKind kind : {FlipKind::kBit, FlipKind::kStepUp, FlipKind::kStepDown})
+    EXPECT_EQ(cost.num_places(kind), 2U * 768 * 256);
 }
 
 // Sums of marginal costs against the encoder, for patches of one kind and of all kinds.
@@ -66,12 +68,14 @@ TEST(FlipCost, sums_to_what_the_encoder_writes) {
     const double header = encoded_bits(place, {}) + kScopeBits;
     for (std::uint64_t seed = 0; seed < 12; ++seed) {
       const std::size_t kinds = seed % 4;  // 3: all of them in turn
+      const bool is_ternary = seed % 2 == 1;
       const CounterRng rng(seed);
       std::set<patch::Flip> flips;
-      std::array<std::uint64_t, 3> counts{};
+      std::array<std::uint64_t, patch::kNumFlipKinds> counts{};
       double predicted = 0.0;
       for (std::uint64_t i = 0; flips.size() < 400; ++i) {
-        const FlipKind kind = kKinds[kinds < 3 ? kinds : i % 3];
+        FlipKind kind = kKinds[kinds < 3 ? kinds : i % 3];
+        if (is_ternary && kind == FlipKind::kBit) kind = kKinds[3 + i / 3 % 2];
         if (!flips.insert(random_flip(place, kind, rng, i)).second) continue;
         predicted += cost.marginal_bits(kind, counts[static_cast<std::size_t>(kind)]++);
         if (flips.size() != 30 && flips.size() != 100 && flips.size() != 400) continue;
@@ -85,7 +89,7 @@ TEST(FlipCost, sums_to_what_the_encoder_writes) {
 
 TEST(FlipCost, follows_the_information_of_a_place) {
   const FlipCost cost(kLarge.shapes());
-  for (const FlipKind kind : kKinds) {
+  for (const FlipKind kind : {FlipKind::kRow, FlipKind::kGroup, FlipKind::kBit}) {
     const auto places = static_cast<double>(cost.num_places(kind));
     for (const std::uint64_t count : {10U, 100U, 1000U})
       EXPECT_NEAR(cost.marginal_bits(kind, count), std::log2(places / static_cast<double>(count)),

@@ -8,8 +8,7 @@
 #include "core/counter_rng.h"
 #include "kernels/ternary_blocks.h"
 #include "model/trit_tensor.h"
-#include "patch/apply.h"
-#include "tests/support/small_model.h"
+#include "tests/bfs/ternary_models.h"
 
 namespace bankai::bfs {
 namespace {
@@ -20,32 +19,6 @@ using patch::FlipKind;
 
 constexpr TensorAddress kUp{1, Projection::kUp};
 constexpr TensorAddress kQuery{0, Projection::kQuery};
-constexpr TensorType kTernary[] = {TensorType::kTQ1_0, TensorType::kTQ2_0, TensorType::kI2_S,
-                                   TensorType::kQ2_0, TensorType::kPQ2_0};
-
-// With trits only, in bytes as writers make them.
-std::shared_ptr<const model::Model> ternary_model(TensorType type) {
-  testing::SmallShape shape;
-  shape.embedding = 256;
-  shape.feed_forward = 512;
-  shape.num_heads = 4;
-  shape.types = {type};
-  std::vector<std::byte> bytes = testing::small_model_bytes(shape);
-  const auto raw = testing::model_of_bytes(bytes);
-  for (const model::GgufTensor& tensor : raw->file().tensors()) {
-    const TritLayout* layout = kernels::find_trit_layout(tensor.type);
-    if (layout == nullptr) continue;
-    std::byte* block = bytes.data() + tensor.offset;
-    const std::size_t num_blocks = tensor.rows() * tensor.cols() / layout->block_cols;
-    for (std::size_t i = 0; i < num_blocks; ++i, block += layout->block_bytes) {
-      std::vector<std::uint8_t> codes(layout->block_cols);
-      decode_trits(*layout, block, codes.data());
-      for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(code % 3);
-      encode_trits(*layout, codes.data(), block);
-    }
-  }
-  return testing::model_of_bytes(std::move(bytes));
-}
 
 // Flips of all kinds that ternary weights have.
 patch::FlipSet random_flips(const model::Model& model, std::size_t count, std::uint64_t seed) {
@@ -65,16 +38,6 @@ patch::FlipSet random_flips(const model::Model& model, std::size_t count, std::u
     flips.push_back(flip);
   }
   return patch::FlipSet::make(flips).value();
-}
-
-// The model that a patch tool would write.
-std::shared_ptr<const model::Model> edited_model(const model::Model& model,
-                                                 const patch::FlipSet& flips) {
-  std::vector<std::byte> bytes(model.file().bytes().begin(), model.file().bytes().end());
-  const std::vector<patch::FileEdit> edits =
-      patch::collect_edits(flips, flippable_weights(model), model.file().bytes()).value();
-  for (const patch::FileEdit& edit : edits) patch::apply_edit(edit, bytes.data() + edit.offset);
-  return testing::model_of_bytes(std::move(bytes));
 }
 
 TEST(Flippable, KnowsTernaryMatricesAndTheirShapes) {

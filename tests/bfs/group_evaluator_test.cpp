@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 
+#include "bfs/evaluator.h"
 #include "bfs/item_sample.h"
-#include "bfs/overlay.h"
 #include "mpi/thread_communicator.h"
 #include "tests/bfs/demo_data.h"
 
@@ -34,10 +35,7 @@ const std::vector<patch::Flip>& some_flips() {
   return flips;
 }
 
-model::RowOverlay state_overlay() {
-  const patch::Flip flip = patch::row_flip(searched()[1], 99);
-  return make_overlay(demo_model(), {&flip, 1});
-}
+std::vector<patch::Flip> state_flips() { return {patch::row_flip(searched()[1], 99)}; }
 
 // The scores that an Evaluator of the whole objective has.
 struct Expected {
@@ -48,8 +46,8 @@ struct Expected {
     model::Transformer transformer = make_transformer(demo_model());
     Evaluator evaluator(transformer, objective, searched());
     base.assign(evaluator.base_scores().begin(), evaluator.base_scores().end());
-    overlay = evaluator.evaluate_overlay(state_overlay());
-    state = evaluator.set_state(state_overlay());
+    overlay = evaluator.evaluate_patch(state_flips());
+    state = evaluator.enter_patch(state_flips());
     alone = evaluator.evaluate_flips(std::span(some_flips()).first(1));
     flips = evaluator.evaluate_flips(some_flips());
   }
@@ -68,7 +66,8 @@ void run_groups(int ranks, int shards,
     if (shards > 0) groups.emplace(comm, mpi::GroupLayout(ranks, shards));
     const Objective objective = small_objective();
     model::Transformer transformer = make_transformer(demo_model());
-    GroupEvaluator evaluator(transformer, objective, searched(), comm, groups ? &*groups : nullptr);
+    const std::unique_ptr<SearchModel> searchable = make_search_model(transformer);
+    GroupEvaluator evaluator(*searchable, objective, searched(), comm, groups ? &*groups : nullptr);
     body(evaluator, comm);
   });
 }
@@ -80,12 +79,12 @@ TEST(GroupEvaluator, has_the_scores_of_all_items_in_any_layout) {
     SCOPED_TRACE(std::to_string(ranks) + " ranks, " + std::to_string(shards) + " shards");
     run_groups(ranks, shards, [&](GroupEvaluator& evaluator, mpi::Communicator&) {
       EXPECT_EQ(evaluator.base_scores(), expected().base);
-      EXPECT_EQ(evaluator.evaluate_overlay(state_overlay()), expected().overlay);
-      EXPECT_EQ(evaluator.set_state(state_overlay()), expected().state);
+      EXPECT_EQ(evaluator.evaluate_patch(state_flips()), expected().overlay);
+      EXPECT_EQ(evaluator.enter_patch(state_flips()), expected().state);
       EXPECT_EQ(evaluator.evaluate_flip(some_flips()[0], all), expected().alone);
       const Result<std::vector<double>> flips = evaluator.evaluate_in_order<double>(
           std::vector<std::uint64_t>(3, 1),
-          [](Evaluator& part, std::size_t batch) -> Result<std::vector<double>> {
+          [](FlipEvaluator& part, std::size_t batch) -> Result<std::vector<double>> {
             return part.evaluate_flips(std::span(some_flips()).subspan(batch, 1));
           },
           [](std::size_t, std::span<const double> scores) {
@@ -100,7 +99,7 @@ TEST(GroupEvaluator, has_the_scores_of_all_items_in_any_layout) {
 TEST(GroupEvaluator, has_the_scores_of_chosen_items) {
   for (const auto& [ranks, shards] : {std::pair(1, 0), {2, 2}, {3, 3}, {6, 6}}) {
     run_groups(ranks, shards, [&](GroupEvaluator& evaluator, mpi::Communicator&) {
-      evaluator.set_state(state_overlay());
+      evaluator.enter_patch(state_flips());
       for (const std::vector<std::size_t>& items :
            {std::vector<std::size_t>{0}, {4}, {1, 3}, {0, 2, 4}}) {
         const std::vector<double> scores = evaluator.evaluate_flip(some_flips()[0], items);
@@ -117,7 +116,7 @@ TEST(GroupEvaluator, fails_on_all_ranks_alike) {
     run_groups(5, 2, [&](GroupEvaluator& evaluator, mpi::Communicator& comm) {
       const Result<std::vector<double>> scores = evaluator.evaluate_in_order<double>(
           std::vector<std::uint64_t>(8, 1),
-          [&](Evaluator& part, std::size_t batch) -> Result<std::vector<double>> {
+          [&](FlipEvaluator& part, std::size_t batch) -> Result<std::vector<double>> {
             if (comm.rank() == failing) return Error{ErrorCode::kStopped, "stopped"};
             return part.evaluate_flips(std::span(some_flips()).subspan(batch % 3, 1));
           },

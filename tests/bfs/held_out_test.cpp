@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "bfs/fitness.h"
-#include "bfs/overlay.h"
 #include "mpi/self_communicator.h"
 #include "mpi/thread_communicator.h"
 #include "tests/bfs/demo_data.h"
@@ -43,7 +42,7 @@ TEST(HeldOut, gain_is_the_change_of_the_weighted_mean) {
   model::Transformer after = make_transformer(flipped.model());
   const double mean_before = mean_score(objective, plain_scores(before, objective), false);
   const double mean_after = mean_score(objective, plain_scores(after, objective), false);
-  EXPECT_EQ(held_out->gain(make_overlay(demo_model(), kFlips)), mean_after - mean_before);
+  EXPECT_EQ(held_out->gain(kFlips), mean_after - mean_before);
 }
 
 TEST(HeldOut, compares_answers_of_the_unpatched_and_the_patched_model) {
@@ -59,7 +58,7 @@ TEST(HeldOut, compares_answers_of_the_unpatched_and_the_patched_model) {
   model::Transformer after = make_transformer(flipped.model());
   Result<HeldOut> held_out = HeldOut::create(before, self, data_with_text(), 64);
   ASSERT_TRUE(held_out.ok());
-  const HeldOutResult result = held_out->compare(make_overlay(demo_model(), flips), {});
+  const HeldOutResult result = held_out->compare(flips, {});
 
   std::vector<Probe> probes = demo_probes("sums.heldout", 0, 6);
   for (const Probe& probe : demo_probes("capitals", 0, 3)) probes.push_back(probe);
@@ -82,7 +81,6 @@ TEST(HeldOut, compares_answers_of_the_unpatched_and_the_patched_model) {
 }
 
 TEST(HeldOut, does_not_depend_on_the_number_of_ranks) {
-  const model::RowOverlay overlay = make_overlay(demo_model(), kFlips);
   std::vector<std::vector<WeightedData>> some = {data_with_text()};
   some.push_back({demo_data("sums.heldout", 0, 2)});  // fewer items than ranks
   for (const std::vector<WeightedData>& data : some) {
@@ -93,8 +91,8 @@ TEST(HeldOut, does_not_depend_on_the_number_of_ranks) {
         model::Transformer transformer = make_transformer(demo_model());
         Result<HeldOut> held_out = HeldOut::create(transformer, communicator, data, 64);
         ASSERT_TRUE(held_out.ok());
-        const HeldOutResult result = held_out->compare(overlay, {});
-        const double gain = held_out->gain(overlay);
+        const HeldOutResult result = held_out->compare(kFlips, {});
+        const double gain = held_out->gain(kFlips);
         if (ranks == 1) {
           expected = result;
           expected_gain = gain;

@@ -7,7 +7,6 @@
 
 #include "bfs/fitness.h"
 #include "bfs/numpy_random.h"
-#include "bfs/overlay.h"
 #include "kernels/half.h"
 #include "mpi/self_communicator.h"
 #include "tests/bfs/search_rig.h"
@@ -78,8 +77,7 @@ Expected climb_plainly(const SearchCase& search) {
     while (!tried.insert(candidate).second) candidate = rows.draw();
     std::vector<CandidateId> ids = expected.accepted;
     ids.push_back(candidate);
-    const std::vector<double> scores =
-        context->score_overlay(make_overlay(demo_model(), context->flips(ids)));
+    const std::vector<double> scores = context->score_patch(context->flips(ids));
     if (!(scores[lowest] > base[lowest] || scores[second] > base[second])) {
       ++expected.screened_out;
       continue;

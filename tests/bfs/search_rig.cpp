@@ -7,6 +7,7 @@
 #include "bfs/checkpoint.h"
 #include "mpi/self_communicator.h"
 #include "mpi/thread_communicator.h"
+#include "tests/bfs/ternary_models.h"
 
 namespace bankai::bfs {
 namespace {
@@ -24,9 +25,9 @@ SearchCase base_case(const std::string& name) {
 }
 
 std::vector<SearchCase> make_cases() {
-  std::vector<SearchCase> cases = {base_case("greedy"),     base_case("exhaustive"),
-                                   base_case("hill_climb"), base_case("groups"),
-                                   base_case("bits"),       base_case("margin")};
+  std::vector<SearchCase> cases = {
+      base_case("greedy"), base_case("exhaustive"), base_case("hill_climb"), base_case("groups"),
+      base_case("bits"),   base_case("margin"),     base_case("steps")};
   cases[1].options.strategy = StrategyKind::kExhaustive;
   cases[1].options.candidates = 0;
   cases[1].options.tensors = layer_tensors({5}, {Projection::kValue});
@@ -40,13 +41,18 @@ std::vector<SearchCase> make_cases() {
   cases[4].data.controls.push_back({{"text", {}, {"The capital of France is Paris."}}, 1.0});
   cases[5].options.metric = Metric::kMargin;
   cases[5].options.control_metric = Metric::kMargin;
+  cases[6].model = &tiny_ternary_model();
+  cases[6].options.granularity = Granularity::kMixed;
+  cases[6].options.budget_bytes = 120;
+  cases[6].options.iterations = 3;
+  cases[6].options.tensors = layer_tensors({2}, {Projection::kUp, Projection::kDown});
   return cases;
 }
 
 void run_rank(const SearchCase& search, const SearchRun& run, mpi::Communicator& comm,
               SearchOutcome& outcome) {
   model::Transformer transformer =
-      make_transformer(demo_model(), kernels::ActivationMode::kA16, run.threads);
+      make_transformer(*search.model, kernels::ActivationMode::kA16, run.threads);
   SearchHooks hooks;
   if (comm.rank() == run.watching_rank)
     hooks.should_stop = [&] { return outcome.polls++ >= run.stop_at_poll; };
@@ -127,7 +133,7 @@ void expect_equal_states(const SearchState& a, const SearchState& b, const std::
 }
 
 std::vector<patch::Flip> accepted_flips(const SearchCase& search, const SearchState& state) {
-  const CandidateSpace space(demo_model(), search.options.tensors, search.options.granularity);
+  const CandidateSpace space(*search.model, search.options.tensors, search.options.granularity);
   std::vector<patch::Flip> flips;
   for (const CandidateId id : state.accepted) flips.push_back(space.flip(id));
   return flips;

@@ -16,6 +16,7 @@ namespace bankai::bfs {
 // A search of a few seconds at most.
 struct SearchCase {
   std::string name;
+  const model::Model* model = &demo_model();
   SearchOptions options;
   SearchData data;
 
@@ -24,7 +25,8 @@ struct SearchCase {
 };
 
 // Greedy, exhaustive and hill-climb searches over rows of the last feed-forward; one each with
-// groups, bits, the margin metric, and divergences for controls.
+// groups, bits, the margin metric, and divergences for controls; and one over rows, groups and
+// steps of a ternary model.
 const std::vector<SearchCase>& search_cases();
 const SearchCase& search_case(const std::string& name);
 // Three generations of six patches, of at most five flips each. Not one of the cases above: its

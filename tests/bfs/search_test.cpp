@@ -7,13 +7,14 @@
 #include <limits>
 #include <set>
 
-#include "bfs/overlay.h"
+#include "bfs/evaluator.h"
 #include "mpi/self_communicator.h"
 #include "mpi/thread_communicator.h"
 #include "patch/fingerprint.h"
 #include "patch/patch_binary.h"
 #include "tests/bfs/reference_model.h"
 #include "tests/bfs/search_rig.h"
+#include "tests/bfs/ternary_models.h"
 
 namespace bankai::bfs {
 namespace {
@@ -23,7 +24,7 @@ using patch::Flip;
 // The context of a case on one rank.
 struct ContextRig {
   explicit ContextRig(const SearchCase& search)
-      : transformer(make_transformer(demo_model())),
+      : transformer(make_transformer(*search.model)),
         context(std::move(SearchContext::create(transformer, comm, search.options, search.data, {}))
                     .value()) {}
 
@@ -74,9 +75,9 @@ TEST(Search, the_fitness_is_that_of_the_patched_model) {
     ContextRig rig(search);
     const Objective unpatched = rig.context->objective();
     ASSERT_TRUE(rig.context->enter_state(fresh).ok());  // the rivals of the margin are the state's
-    const FlippedModel flipped(demo_model(), flips);
-    model::Transformer before = make_transformer(demo_model());
-    model::Transformer after = make_transformer(flipped.model());
+    const auto edited = edited_model(*search.model, patch::FlipSet::make(flips).value());
+    model::Transformer before = make_transformer(*search.model);
+    model::Transformer after = make_transformer(*edited);
     const Objective& objective = rig.context->objective();
     const Fitness fitness =
         compute_fitness(objective, plain_scores(before, unpatched), plain_scores(after, objective),
@@ -98,8 +99,7 @@ TEST(Search, exhaustive_scores_every_candidate_exactly) {
     ASSERT_EQ(state.ranking[i].id, i);
     if (i % 4 != 0) continue;  // each of these is a full forward pass
     const Flip flip = rig.context->space().flip(i);
-    const std::vector<double> scores =
-        rig.context->score_overlay(make_overlay(demo_model(), {&flip, 1}));
+    const std::vector<double> scores = rig.context->score_patch({&flip, 1});
     EXPECT_EQ(state.ranking[i].fitness.fitness, rig.context->fitness_of(scores).fitness);
   }
 }

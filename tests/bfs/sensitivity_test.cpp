@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 
 #include "bfs/candidate_sample.h"
@@ -16,6 +17,7 @@
 #include "mpi/thread_communicator.h"
 #include "tests/bfs/demo_data.h"
 #include "tests/bfs/reference_model.h"
+#include "tests/bfs/ternary_models.h"
 
 namespace bankai::bfs {
 namespace {
@@ -101,8 +103,7 @@ void expect_agreement(const Trial& trial, double least) {
   evaluator.set_state(make_overlay(trial.model, trial.state));
   const double now = compute_fitness(trial.objective, trial.base, trial.scores, kPenalty).fitness;
   for (std::size_t tensor = 0; tensor < trial.space.tensors().size(); ++tensor)
-    for (const auto kind :
-         {patch::FlipKind::kRow, patch::FlipKind::kGroup, patch::FlipKind::kBit}) {
+    for (const patch::FlipKind kind : kFlipKinds) {
       if (trial.space.count(tensor, kind) == 0) continue;
       const auto ids = sample_candidates(trial.space.first(tensor, kind),
                                          trial.space.count(tensor, kind), 30, 5);
@@ -140,6 +141,46 @@ TEST(Sensitivity, ranks_on_top_of_flips_and_takes_them_back) {
 TEST(Sensitivity, serves_other_architectures) {
   expect_agreement(Trial(tiny_model(), 2, all_of({0, 2}), Granularity::kRow), 0.8);
   expect_agreement(Trial(tiny_bitnet_model(), 2, all_of({1}), Granularity::kRow), 0.8);
+}
+
+TEST(Sensitivity, ranks_steps_of_ternary_weights) {
+  expect_agreement(Trial(tiny_ternary_model(), 2, all_of({1}), Granularity::kMixed), 0.8);
+  const std::vector<patch::Flip> state = {patch::row_flip({1, Projection::kUp}, 7),
+                                          patch::step_up({1, Projection::kUp}, 7, 30),
+                                          patch::step_down({1, Projection::kDown}, 9, 300)};
+  const std::vector<TensorAddress> tensors =
+      layer_tensors({1}, {Projection::kUp, Projection::kDown});
+  const Trial trial(tiny_ternary_model(), 2, tensors, Granularity::kMixed, state);
+  expect_agreement(trial, 0.8);
+  const auto edited = edited_model(tiny_ternary_model(), patch::FlipSet::make(trial.state).value());
+  Trial plain(*edited, 2, tensors, Granularity::kMixed);
+  plain.base = trial.base;
+  EXPECT_EQ(trial.predict().changes, plain.predict().changes);
+}
+
+// The scale of a matrix counts: predictions are not only in order, but of the size of the changes.
+TEST(Sensitivity, predicts_the_size_of_changes_in_matrices_with_scales) {
+  for (const model::Model* model : {&tiny_bitnet_model(), &tiny_ternary_model()}) {
+    const Trial trial(*model, 2, layer_tensors({2}, {Projection::kUp, Projection::kDown}),
+                      Granularity::kMixed);
+    const AllChanges predicted = trial.predict();
+    model::Transformer transformer = make_transformer(*model);
+    Evaluator evaluator(transformer, trial.objective, trial.space.tensors());
+    evaluator.set_state({});
+    for (std::size_t tensor = 0; tensor < trial.space.tensors().size(); ++tensor)
+      for (const patch::FlipKind kind : kFlipKinds) {
+        double of_exact = 0.0, of_predicted = 0.0;
+        for (const CandidateId id : sample_candidates(trial.space.first(tensor, kind),
+                                                      trial.space.count(tensor, kind), 12, 3)) {
+          const patch::Flip flip = trial.space.flip(id);
+          const std::vector<double> scores = evaluator.evaluate_flips({&flip, 1});
+          of_exact += std::abs(compute_fitness(trial.objective, trial.base, scores, 0.0).fitness);
+          of_predicted += std::abs(PredictedChange::to_double(predicted.changes.at(id).first));
+        }
+        EXPECT_NEAR(of_predicted, of_exact, 0.25 * of_exact)
+            << to_string(trial.space.tensors()[tensor]) << ", kind " << static_cast<int>(kind);
+      }
+  }
 }
 
 TEST(Sensitivity, of_an_overlay_is_that_of_a_model_with_flipped_bits) {

@@ -101,9 +101,97 @@ class Packing(unittest.TestCase):
         self.assertEqual(answer(self.pack), answer(MODEL))
         self.assertEqual(answer(self.pack, "--patch", "a name"),
                          answer(MODEL, "--patch", self.path("rows.bkp")))
-        run(INFER, "-m", self.pack, "-p", "x", "-n", 1, "--patch", "no name", code=1)
+        done = run(INFER, "-m", self.pack, "-p", "x", "-n", 1, "--patch", "no name", code=1)
+        self.assertIn("it has: 'a name'", done.stderr)
         text = ("--tokenize", "-p", "Hello", "--json")
         self.assertEqual(run(INFER, "-m", self.pack, *text).stdout, run(INFER, "-m", MODEL, *text).stdout)
+
+    def test_a_pack_is_a_model_to_pack_again(self):
+        again = self.path("again.bkpack")
+        run(PACK, "pack", self.pack, "-o", again)
+        self.assertEqual(again.read_bytes(), self.pack.read_bytes())
+        run(PACK, "pack", self.pack, "-o", again, "--force", "--patch",
+            f"another={self.path('rows.json')}")
+        info = json.loads(run(PACK, "info", again, "--json").stdout)
+        self.assertEqual([patch["name"] for patch in info["patches"]], ["a name", "another"])
+        run(PACK, "pack", self.pack, "-o", again, "--force", "--patch",
+            f"a name={self.path('rows.json')}", code=2)
+        plans = [json.loads(run(PACK, "plan", model, "--budget-bytes", "1TB", "--json").stdout)
+                 for model in (MODEL, self.pack)]
+        for plan in plans:
+            self.assertEqual(plan["steps"], [])
+        for name in ("a.gguf", "b.gguf"):
+            run(PACK, "convert", self.pack if name == "a.gguf" else MODEL, "-o", self.path(name),
+                "--to", "q8_0")
+        self.assertEqual(self.path("a.gguf").read_bytes(), self.path("b.gguf").read_bytes())
+
+    def test_patches_are_put_on_packs(self):
+        plain, packed = self.path("patched.gguf"), self.path("patched.bkpack")
+        run(PATCH, "apply", MODEL, self.path("rows.bkp"), "-o", plain)
+        run(PATCH, "apply", self.pack, "a name", "-o", self.path("same.gguf"))
+        self.assertEqual(self.path("same.gguf").read_bytes(), plain.read_bytes())
+        run(PATCH, "apply", self.pack, "a name", "-o", packed)
+        run(PACK, "verify", packed, "--against", plain)
+        run(PATCH, "revert", packed, self.path("rows.bkp"), "-o", self.path("back.gguf"))
+        self.assertEqual(self.path("back.gguf").read_bytes(), MODEL.read_bytes())
+        self.assertIn("valid (base)", run(PATCH, "validate", "a name", "-m", self.pack).stdout)
+        run(PATCH, "diff", self.pack, packed, "-o", self.path("diff.bkp"))
+        self.assertIn("3 rows", run(PATCH, "info", self.path("diff.bkp")).stdout)
+        done = run(PATCH, "apply", self.pack, "a name", "--in-place", code=2)
+        self.assertIn("a pack is not changed in place", done.stderr)
+
+    def test_patches_are_checked_against_the_model(self):
+        patched, never = self.path("other_base.gguf"), self.path("never.bkpack")
+        run(PATCH, "apply", MODEL, self.path("rows.bkp"), "-o", patched)
+        patch = ("--patch", f"p={self.path('rows.bkp')}")
+        done = run(PACK, "pack", patched, "-o", never, *patch, code=5)
+        self.assertIn("already applied", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
+        for row, code in ((10 ** 6, 3), (3, 0)):
+            self.path("far.json").write_text(json.dumps({
+                "name": "far", "base_model": "", "description": "", "metadata": {},
+                "flips": [{"layer": 0, "proj": "gate_proj", "row": row}]}))
+            done = run(PACK, "pack", MODEL, "-o", self.path("far.bkpack"), "--patch",
+                       f"p={self.path('far.json')}", code=code)
+            if code == 0:
+                self.assertIn("names no base", done.stderr)
+        self.path("layer.json").write_text(json.dumps({
+            "name": "layer", "base_model": "", "description": "", "metadata": {},
+            "flips": [{"layer": 99, "proj": "gate_proj", "row": 0}]}))
+        run(PACK, "pack", MODEL, "-o", never, "--patch", f"p={self.path('layer.json')}", code=5)
+        self.assertFalse(never.exists())
+        run(PACK, "pack", patched, "-o", never, "--force", *patch)
+
+    def test_the_input_is_never_replaced(self):
+        copy = self.path("copy.gguf")
+        copy.write_bytes(MODEL.read_bytes())
+        for command in (["pack", copy], ["convert", copy, "--to", "f16"]):
+            done = run(PACK, *command, "-o", copy, "--force", code=2)
+            self.assertIn("that is the input", done.stderr)
+        run(PACK, "unpack", self.pack, "-o", self.pack, "--force", code=2)
+        self.assertEqual(copy.read_bytes(), MODEL.read_bytes())
+
+    def test_other_files_are_named(self):
+        for model in (MODEL, self.pack):
+            done = run(PACK, "compare", model, code=3)
+            self.assertIn("no parameter-golf checkpoint", done.stderr)
+        done = run(PACK, "convert", self.folder, "-o", self.path("x.gguf"), "--to", "f16", code=3)
+        self.assertIn("config.json", done.stderr)
+        done = run(INFER, "-m", self.folder, "-p", "x", code=1)
+        self.assertIn("a folder", done.stderr)
+        done = run(PACK, "convert", MODEL, "-o", self.path("x.gguf"), "--to", "f16", "--scale", "row",
+                   code=2)
+        self.assertIn("--scale row", done.stderr)
+        # What is wrong with an option is said before the model is opened.
+        done = run(PACK, "plan", self.path("none.gguf"), "--budget-bytes", 5, "--activations", "a9",
+                   code=2)
+        self.assertIn("a9", done.stderr)
+
+    def test_info_sums_up_by_kind(self):
+        short = run(PACK, "info", self.pack).stdout
+        self.assertIn("blk.*.ffn_up.weight bits", short)
+        self.assertNotIn("blk.0.", short)
+        self.assertIn("blk.0.ffn_up.weight bits", run(PACK, "info", self.pack, "--verbose").stdout)
 
     def test_wrong_usage(self):
         run(PACK, code=2)

@@ -74,7 +74,7 @@ class BinaryModel(unittest.TestCase):
         self.assertIn("byte 0xc3 at offset 1", self.infer("-p", "a\u00e9", code=3))
         self.assertIn("--tie first: expected earliest or latest",
                       self.infer("-p", "a", "--tie", "first", code=2).replace("'", ""))
-        self.assertIn("no patches", self.infer("-p", "a", "--patch", "p.json", code=2))
+        self.assertIn("--probes", self.infer("--probes", "p.json", code=2))
         broken = pathlib.Path(self.folder.name) / "broken.bit1"
         content = bytearray(self.model.read_bytes())
         content[12] = 0x11

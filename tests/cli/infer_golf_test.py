@@ -169,6 +169,38 @@ class GolfTest(unittest.TestCase):
         # The whole text is counted, but for what does not fill a window.
         self.assertLessEqual(found["bytes_scored"], len(TEXT.encode()))
 
+    def test_generation_follows_the_reference(self):
+        for codes, seed in (("two-bit", 1), ("signs", 2)):
+            checkpoint, path = self.write(codes, seed)
+            reference = golf_reference.Reference(checkpoint)
+            prompt = [1, 20, 99, 270]
+            tokens, margins = list(prompt), []
+            for _ in range(6):
+                row = reference.logits(tokens)[-1]
+                order = sorted(range(len(row)), key=lambda i: -row[i])
+                margins.append(row[order[0]] - row[order[1]])
+                tokens.append(order[0])
+            self.assertGreater(min(margins), 1e-4)  # no tie that rounding could turn
+            common = ("-m", path, "-n", 6, "--temp", 0, "--json")
+            outputs = {self.ok(*common, "-f", self.shard(prompt), *more)
+                       for more in ((), ("-t", 2), ("--kernel", "scalar"))}
+            self.assertEqual(len(outputs), 1)
+            found = json.loads(outputs.pop())
+            self.assertEqual(found["prompt_tokens"], prompt)
+            wanted = tokens[len(prompt):]
+            self.assertEqual(found["tokens"], wanted[:len(found["tokens"])])
+            self.assertEqual(len(found["tokens"]), 6)
+
+    def test_text_is_continued(self):
+        _, path = self.write("base3", 2)
+        common = ("-m", path, "-p", "the hen", "--tokenizer", self.vocabulary, "-n", 8)
+        found = json.loads(self.ok(*common, "--json"))
+        self.assertEqual(self.ok(*common), found["text"] + "\n")
+        self.assertEqual(found["prompt_tokens"][0], 1)  # BOS
+        self.assertEqual(self.ok(*common, "--seed", 42), found["text"] + "\n")
+        noted = run(*common, "-v").stderr
+        self.assertIn("bytes per token", noted)
+
     def test_compare_counts_every_part(self):
         for codes in ("two-bit", "bitmask", "signs"):
             checkpoint, path = self.write(codes, 9)
@@ -186,6 +218,17 @@ class GolfTest(unittest.TestCase):
             self.assertEqual(rest, set(checkpoint.other))
             text = run("compare", path, program=PACKER).stdout
             self.assertIn(f"published file {found['file_bytes']} bytes", text)
+
+    def test_a_tensor_that_is_there_twice_is_refused(self):
+        checkpoint = maker.Checkpoint("two-bit", maker.SHAPES["two-bit", "tiny"], 1)
+        name = next(iter(checkpoint.ternary))
+        checkpoint.other[name] = maker.tensor(maker.FLOAT16, (1,), [0.0])[0]
+        path = self.path("twice.ptz")
+        with open(path, "wb") as out:
+            out.write(checkpoint.file())
+        message = self.fails(3, "-m", path, "--perplexity", "-f", self.shard([1, 2, 3]))
+        self.assertIn("second tensor", message)
+        self.assertIn(name, message)
 
     def test_groups_beyond_every_matrix_are_refused(self):
         # 2^24 rows of 2^40 columns are 0 modulo 2^64: no codes and no scales, but a matrix.
@@ -213,7 +256,9 @@ class GolfTest(unittest.TestCase):
     def test_wrong_use(self):
         _, path = self.write("two-bit", 8)
         self.assertIn("--tokenizer", self.fails(2, "-m", path, "--perplexity", "-f", self.text))
-        self.fails(2, "-m", path, "-p", "a", "--tokenizer", self.vocabulary)
+        self.fails(2, "-m", path, "-f", self.shard([1, 2]), "-n", 3)  # text without a vocabulary
+        for job in (["-n", 3, "--kv-bits", 2], ["-n", 3, "--chunks", 2], ["-n", 3, "--patch", path]):
+            self.fails(2, "-m", path, "-p", "a", "--tokenizer", self.vocabulary, *job)
         self.fails(2, "-m", path, "--kl-divergence", "-p", "a", "--tokenizer", self.vocabulary)
         self.fails(2, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.vocabulary,
                    "--alpha", "other")

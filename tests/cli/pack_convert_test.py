@@ -95,9 +95,32 @@ class Convert(unittest.TestCase):
         return folder, model, reference
 
     def test_logits_are_those_of_the_reference(self):
-        for kind in ("llama", "qwen3", "bitnet", "banana_kv1"):
+        for kind in ("llama", "llama3", "qwen2", "qwen3", "bitnet", "banana_kv1"):
             with self.subTest(kind=kind):
                 self.check_logits(kind, 1e-5)
+
+    def test_sentence_pieces_are_taken_as_they_are(self):
+        folder, weights = self.checkpoint("mistral")
+        model = self.convert(folder, "mistral.gguf", "--to", "f32")
+        _, pieces = make_checkpoint.tokenizer_model()
+        mark = "\u2581"
+        wanted = [mark + "the", mark, "c", "at", mark, "4", "<0x32>", "<0x0A>"]
+        tokens = self.tokens(model)
+        self.assertEqual(tokens, [pieces.index(p) for p in wanted] + [len(pieces)])
+        reference = make_checkpoint.Reference("mistral", weights).logits([1] + tokens)
+        self.assertLess(self.distance(self.logits(model, "--kv-type", "f32"), reference), 1e-5)
+        again = self.convert(model, "q8_0.gguf", "--to", "q8_0")
+        self.assertEqual(self.tokens(again), tokens)
+        self.refused(3, "a SentencePiece vocabulary cannot be written", model, "--to", "mlx")
+        path = folder / "tokenizer.model"
+        good = path.read_bytes()
+        for change, message in (
+                ((b"\x18\x02", b"\x18\x01"), "its pieces are not merged by score"),
+                ((b"\x20\x00", b"\x20\x01"), "it removes spaces"),
+                ((b"\x03<s>", b"\xff<s>"), "no SentencePiece vocabulary: a field that ends")):
+            path.write_bytes(b"".join(good.rpartition(change[0])[:1] + (change[1],)
+                                      + good.rpartition(change[0])[2:]))
+            self.refused(3, message, folder, "--to", "f32")
 
     def test_mlx_words_become_q1_0_bit_for_bit(self):
         folder, floats, reference = self.check_logits("mlx", 1e-5)
@@ -179,11 +202,45 @@ class Convert(unittest.TestCase):
         few = self.convert(folder, "few.gguf", "--to", "q8_0", "--bits", 4)
         self.assertLess(self.distance(self.logits(few), exact), 0.5)
 
-    def test_qwen2_is_converted_with_its_biases(self):
-        folder, _ = self.checkpoint("qwen2")
-        data = self.convert(folder, "qwen2.gguf", "--to", "q8_0").read_bytes()
-        self.assertIn(b"blk.1.attn_k.bias", data)
-        self.assertIn(b"qwen2.attention.head_count_kv", data)
+    def test_packed_trits_are_kept_exactly(self):
+        # A scale that is a half is in the blocks, another one in a tensor of its own.
+        for kind, scales in (("bitnet_packed", 0), ("bitnet_divided", 14)):
+            with self.subTest(kind=kind):
+                folder, floats, _ = self.check_logits(kind, 1e-5)
+                model = self.convert(folder, kind + ".gguf", "--to", "q2_0", "--embedding", "f32")
+                self.assertEqual(model.read_bytes().count(b".scale"), scales)
+                self.assertLess(self.distance(
+                    self.logits(model, "--activations", "a16", "--kv-type", "f32"),
+                    self.logits(floats, "--kv-type", "f32")), 2e-4)
+
+    def test_bad_packed_trits_are_refused_with_the_place(self):
+        folder, _ = self.checkpoint("bitnet_packed")
+        path = folder / "model.safetensors"
+        good = path.read_bytes()
+        tensors = self.tensors(path)
+        name = "model.layers.1.mlp.up_proj.weight"
+        cases = [
+            ((name, "U8", [64, 128], b"\x01" * 131 + b"\x07" + b"\x01" * 8060),
+             "the byte 0x07 in row 1, column 3 holds the code 3"),
+            ((name, "U8", [32, 256], tensors[name][2]), "expected U8 of 64 × 128, four weights"),
+            ((name + "_scale", "F32", [2], b"\0" * 8), "holds 8 bytes of F32, expected one float"),
+            ((name + "_scale", "F32", [1], b"\0" * 4), "is 0, expected a positive number"),
+            ((name + "_other", "F32", [1], b"\0" * 4), "1 tensors have no place"),
+        ]
+        for (changed, dtype, shape, data), message in cases:
+            with self.subTest(message=message):
+                make_checkpoint.write_safetensors(path, {**tensors, changed: (dtype, shape, data)})
+                self.refused(3, message, folder, "--to", "q2_0")
+        make_checkpoint.write_safetensors(
+            path, {k: v for k, v in tensors.items() if k != name + "_scale"})
+        self.refused(3, "up_proj.weight_scale' is missing", folder, "--to", "q2_0")
+        path.write_bytes(good)
+        for method, message in (({"quant_method": "gptq"}, "'quant_method' is 'gptq'; only bitnet"),
+                                ({"quant_method": "bitnet", "linear_class": "x"},
+                                 "'linear_class' is 'x'"),
+                                (None, "holds U8; packed weights of this kind are not known")):
+            self.edit_config(folder, quantization_config=method)
+            self.refused(3, message, folder, "--to", "q2_0")
 
     def test_gguf_files_are_encoded_anew(self):
         demo = next(DEMO.glob("*.gguf"))
@@ -227,7 +284,10 @@ class Convert(unittest.TestCase):
             ({"hidden_size": 256}, "has the shape [320 × 128], expected [320 × 256]"),
             ({"vocab_size": 1 << 24}, "expected [16777216 × 128]"),
             ({"num_key_value_heads": 3}, "expected even heads that share keys evenly"),
-            ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "is 'llama3'; known are"),
+            ({"rope_scaling": {"rope_type": "longrope"}}, "is 'longrope'; known are"),
+            ({"rope_scaling": {"rope_type": "llama3", "low_freq_factor": 4}},
+             "'low_freq_factor' is 4, expected less than 'high_freq_factor', 4"),
+            ({"model_type": "mistral", "sliding_window": 64}, "'sliding_window' is 64 of 512"),
             ({"rope_scaling": {"type": "linear", "factor": 0.5}}, "'factor' is 0.5"),
             ({"attention_bias": True}, "'attention_bias' is set"),
             ({"rms_norm_eps": "x"}, "'rms_norm_eps' is a string, expected a number"),

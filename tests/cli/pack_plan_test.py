@@ -72,6 +72,20 @@ class Plan(unittest.TestCase):
         self.assertAlmostEqual(json.loads(result.stdout)["nll"],
                                plan["exact_nll"] + plan["measured_change"], places=5)
 
+    def test_the_held_out_text_is_measured_beside_it(self):
+        options = ["plan", self.model, "--budget-bytes", self.curve[1]["budget_bytes"], *self.options]
+        alone, = self.json(*options)
+        self.assertNotIn("heldout_change", alone)
+        same, = self.json(*options, "--heldout", self.text)
+        self.assertEqual(same["steps"], alone["steps"])
+        self.assertAlmostEqual(same["heldout_nll"], same["exact_nll"])
+        self.assertAlmostEqual(same["heldout_change"], same["measured_change"])
+        text = run(PACK, *options, "--heldout", self.text).stdout
+        self.assertIn("held-out text:", text)
+        self.assertIn("blk.*.ffn_up.weight", text)
+        self.assertNotIn("blk.0.", text)
+        self.assertIn("blk.0.", run(PACK, *options, "--verbose").stdout)
+
     def test_what_fits_stays_exact(self):
         pack = self.folder / "exact.bkpack"
         made, = self.json("pack", self.model, "-o", pack, "--budget-bytes", "1MiB", "--quiet")

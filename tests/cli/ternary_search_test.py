@@ -3,12 +3,13 @@ and reverts to the same bytes; the file keeps its type.
 
 usage: ternary_search_test.py SEARCH INFER PATCH MPIRUN DEMO_FOLDER [unittest arguments]
 """
+import csv
 import json
 import subprocess
 import unittest
 
 import ternary_model
-from search_program import INFER, MODEL, PATCH, QUICK, SearchProgram
+from search_program import INFER, MODEL, PATCH, QUICK, SEARCH, SearchProgram
 
 
 class Ternary(SearchProgram):
@@ -28,8 +29,8 @@ class Ternary(SearchProgram):
         result = json.loads(done.stdout)
         return result["mean_score"], [probe["score"] for probe in result["probes"]]
 
-    def test_rows_and_groups_improve_apply_and_revert(self):
-        for granularity in ("row", "group", "mixed"):
+    def test_flips_improve_apply_and_revert(self):
+        for granularity in ("row", "group", "bit", "mixed"):
             patch, out, back = (self.path(granularity + end) for end in (".bkp", ".gguf", ".back"))
             result = self.search(*self.data, *QUICK, "--granularity", granularity, "-o", patch,
                                  model=self.ternary)
@@ -44,9 +45,30 @@ class Ternary(SearchProgram):
             self.patch_program("revert", out, patch, "-o", back)
             self.assertEqual(back.read_bytes(), self.ternary.read_bytes())
 
-    def test_bits_are_refused(self):
-        self.refuse(*self.data, *QUICK, "--granularity", "bit", code=3, says="ternary",
+    def test_single_weights_take_steps(self):
+        patch, table = self.path("steps.json"), self.path("steps.csv")
+        self.search(*self.data, *QUICK, "--granularity", "bit", "-o", patch, "--scores-out", table,
                     model=self.ternary)
+        flips = json.loads(patch.read_text())["flips"]
+        self.assertTrue(flips)
+        self.assertTrue(all(flip["step"] in (1, -1) for flip in flips))
+        with open(table, newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(len(rows), 16)
+        self.assertTrue(all(row["step"] in ("1", "-1") and row["column"] for row in rows))
+
+    def test_the_atlas_tells_of_steps(self):
+        atlas = self.path("atlas.json")
+        self.search(*self.data, "--layers", 5, "--tensors", "up", "--granularity", "bit", "--atlas",
+                    atlas, model=self.ternary)
+        kinds = json.loads(atlas.read_text())["tensors"][0]["kinds"]
+        self.assertEqual([kind["kind"] for kind in kinds], ["step_up", "step_down"])
+        # Every weight has one legal step, zeros have both.
+        self.assertGreaterEqual(sum(kind["candidates"] for kind in kinds), 768 * 256)
+        self.assertLess(max(kind["candidates"] for kind in kinds), 768 * 256)
+        shown = subprocess.run([SEARCH, "--merge-atlas", str(atlas)], capture_output=True, text=True,
+                               check=True)
+        self.assertIn("best step down", shown.stdout)
 
 
 if __name__ == "__main__":

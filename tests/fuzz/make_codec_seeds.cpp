@@ -1,6 +1,7 @@
 // Writes payloads of small contents by every codec that takes them into a folder, each behind the
 // six bytes that fuzz_codec expects. Its output are the seeds in tests/fuzz/seeds/codec (those
-// below 7 KiB) and the golden files in tests/golden/codec (those of codecs 1 to 9):
+// below 7 KiB) and the golden files in tests/golden/codec (those of codecs 1 to 9, 15
+// and 16):
 //   tests/make_codec_seeds FOLDER
 #include <cstdio>
 #include <fstream>
@@ -42,6 +43,8 @@ int main(int argc, char** argv) {
   contents.back().name = "trits of eight lanes";
   contents.push_back(sloped_bits(250, 330, 2));
   contents.back().name = "bits of eight lanes";
+  contents.push_back(correlated_bits(60, 40, 1));   // tall
+  contents.push_back(correlated_trits(30, 50, 1));  // wide
   for (const TestContent& test : contents)
     for (const Codec* codec : all_codecs())
       if (codec->accepts(test.content)) write_seed(argv[1], test, *codec);

@@ -24,7 +24,7 @@ using bankai::testing::SmallShape;
 using kernels::TensorType;
 
 std::vector<SmallShape> shapes() {
-  std::vector<SmallShape> shapes(9);
+  std::vector<SmallShape> shapes(10);
   shapes[0].name = "three heads per key, wider than the embedding";
   shapes[0].num_heads = 6;
   shapes[0].num_kv_heads = 2;
@@ -61,6 +61,10 @@ std::vector<SmallShape> shapes() {
   shapes[7].feed_forward = 640;
   shapes[8].name = "llama";
   shapes[8].architecture = "llama";
+  shapes[9].name = "qwen2: biases, two keys and values";
+  shapes[9].architecture = "qwen2";
+  shapes[9].num_heads = 4;
+  shapes[9].num_kv_heads = 2;
   for (std::size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = i;
   return shapes;
 }

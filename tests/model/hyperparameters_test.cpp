@@ -99,6 +99,7 @@ TEST(Hyperparameters, FollowTheArchitecture) {
     EXPECT_EQ(h.activation, architecture.activation);
     EXPECT_EQ(h.has_qk_norm, architecture.has_qk_norm);
     EXPECT_EQ(h.has_sub_norms, architecture.has_sub_norms);
+    EXPECT_EQ(h.has_biases, architecture.has_biases);
     EXPECT_EQ(h.rope.neighbours, architecture.rotates_neighbours);
   }
   EXPECT_EQ(find_architecture("bitnet-b1.58")->activation, Activation::kRelu2);
@@ -196,11 +197,18 @@ TEST(Hyperparameters, ContradictionsAreRefused) {
 }
 
 TEST(Hyperparameters, WhatIsNotImplementedIsSaid) {
-  expect_error([](Description& d) { d.architecture = "gptj"; }, ErrorCode::kUnsupported,
-               "architecture 'gptj' is not supported; known: qwen3, llama, bitnet, bitnet-b1.58");
-  for (const char* tensor : {"rope_freqs.weight", "blk.0.attn_q.bias"})
-    expect_error([tensor](Description& d) { d.extra_tensor = tensor; }, ErrorCode::kUnsupported,
-                 "tensor '" + std::string(tensor) + "' is part of the computation");
+  expect_error(
+      [](Description& d) { d.architecture = "gptj"; }, ErrorCode::kUnsupported,
+      "architecture 'gptj' is not supported; known: qwen3, qwen2, llama, bitnet, bitnet-b1.58");
+  expect_error([](Description& d) { d.extra_tensor = "blk.0.attn_q.bias"; },
+               ErrorCode::kUnsupported, "tensor 'blk.0.attn_q.bias' is part of the computation");
+  expect_error(
+      [](Description& d) {
+        d.architecture = "qwen2";
+        d.prefix = "qwen2.";
+        d.extra_tensor = "blk.0.attn_output.bias";
+      },
+      ErrorCode::kUnsupported, "tensor 'blk.0.attn_output.bias' is part of the computation");
   expect_error([](Description& d) { d.texts["rope.scaling.type"] = "longrope"; },
                ErrorCode::kUnsupported, "longrope");
   expect_error([](Description& d) { d.extra_key = "prism.hadamard.block_size"; },

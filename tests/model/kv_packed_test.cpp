@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -126,6 +127,43 @@ TEST(PackedKvHead, ReadsAsTheDequantisedFloats) {
       ASSERT_EQ(found, expected) << table->name;
     }
   }
+}
+
+// One bit with the scale among the codes: a query that has zeros there meets ±scale elsewhere.
+TEST(PackedKvHead, ReadsScalesOutOfTheCodes) {
+  constexpr std::size_t kPositions = 37;
+  constexpr std::size_t kStride = 48;
+  const KvFormat format(KvStorage::kBits1, KvQuantiser::kRotated);
+  const std::size_t num_codes = kv_scale_codes(format, kDim);
+  const PackedKvHead head = filled(format, kPositions);
+  KvRows floats(KvStorage::kF32, 1, kDim);
+  floats.resize(kPositions);
+  const auto elements = [&](const PackedKvVector& vector) {
+    const auto bit = [&](std::size_t d) { return (vector.codes[d / 8] >> d % 8 & 1) != 0; };
+    std::size_t number = 0;
+    for (std::size_t d = num_codes; d-- > 0;) number = 2 * number + (bit(d) ? 1 : 0);
+    const float scale = kv_coded_scale(number, num_codes);
+    std::vector<float> x(kDim);
+    for (std::size_t d = 0; d < kDim; ++d) x[d] = bit(d) ? scale : -scale;
+    return x;
+  };
+  for (std::size_t i = 0; i < kPositions; ++i)
+    floats.write(best_kernels(), 0, i, elements(head.key(i)).data(),
+                 elements(head.value(i)).data());
+  std::vector<float> query = normal_vector(kDim, 3);
+  std::fill_n(query.begin(), num_codes, 0.0F);
+  const std::vector<float> weights = normal_vector(kStride, 4);
+  std::vector<float> found(kStride), expected(kStride);
+  head.score(best_kernels(), 16, kPositions - 16, query.data(), 1, 0.125F, found.data(), kStride);
+  floats.score(best_kernels(), 0, 16, kPositions - 16, query.data(), 1, 0.125F, expected.data(),
+               kStride);
+  found.resize(kPositions - 16);
+  expected.resize(kPositions - 16);
+  EXPECT_EQ(found, expected);
+  std::vector<float> mixed(kDim), wanted(kDim);
+  head.mix(best_kernels(), 5, kPositions - 5, weights.data(), kStride, 1, mixed.data());
+  floats.mix(best_kernels(), 0, 5, kPositions - 5, weights.data(), kStride, 1, wanted.data());
+  EXPECT_EQ(mixed, wanted);
 }
 
 void expect_same_positions(const PackedKvHead& a, const PackedKvHead& b, std::size_t from,

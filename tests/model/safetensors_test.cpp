@@ -155,6 +155,9 @@ TEST(Safetensors, BadHeadersAreRefusedWithTheirReason) {
        {std::uint64_t{3}, std::uint64_t{100'000'001}, std::uint64_t{1} << 63U, ~std::uint64_t{0}})
     EXPECT_NE(refusal(safetensors_bytes("{}", 0, length)).find("header length at offset 0"),
               std::string::npos);
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+  const auto bytes = std::as_bytes(std::span(pointer));
+  EXPECT_NE(refusal({bytes.begin(), bytes.end()}).find("a Git LFS pointer"), std::string::npos);
 }
 
 TEST(Safetensors, EverySmallFloatHasItsDefinedValue) {

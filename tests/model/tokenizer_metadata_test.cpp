@@ -101,8 +101,32 @@ TEST(TokenizerMetadata, NamesTheKeyThatIsMissingOrOfTheWrongType) {
   }
 }
 
+TEST(TokenizerMetadata, ReadsPieces) {
+  MetadataFile test;
+  test.set("model", [](GgufBuilder& b, const std::string& key) { b.add_string(key, "llama"); });
+  test.erase("pre");
+  test.erase("merges");
+  test.expect_error(ErrorCode::kBadInput, "tokenizer.ggml.scores is missing");
+  test.set("scores", [](GgufBuilder& b, const std::string& key) {
+    b.add_array<float>(key, std::vector<float>{0.0F, -1.0F, -2.5F});
+  });
+  test.set("eos_token_id",
+           [](GgufBuilder& b, const std::string& key) { b.add<std::uint32_t>(key, 0); });
+  test.set("add_space_prefix",
+           [](GgufBuilder& b, const std::string& key) { b.add<bool>(key, false); });
+  test.read([](const Result<TokenizerMetadata>& metadata) {
+    ASSERT_TRUE(metadata.ok()) << metadata.error().message;
+    EXPECT_EQ(metadata->kind, TokenizerKind::kPieces);
+    EXPECT_EQ(metadata->scores, (std::vector<double>{0.0, -1.0, -2.5}));
+    EXPECT_EQ(metadata->adds_space, false);
+    EXPECT_EQ(metadata->unknown, 0U);
+    EXPECT_EQ(metadata->bos, 1U);
+    EXPECT_EQ(metadata->eos, 0U);
+  });
+}
+
 TEST(TokenizerMetadata, RefusesOtherKindsOfTokenizers) {
-  for (const char* model : {"llama", "bert", "", "GPT2", "gpt\n2"}) {
+  for (const char* model : {"t5", "bert", "", "GPT2", "gpt\n2"}) {
     MetadataFile test;
     test.set("model",
              [model](GgufBuilder& b, const std::string& key) { b.add_string(key, model); });

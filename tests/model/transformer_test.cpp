@@ -36,7 +36,7 @@ void add_scaling(GgufBuilder& builder, const char* type, float factor) {
 
 // Every freedom that the format leaves, in shapes where a wrong stride shows.
 std::vector<SmallShape> odd_shapes() {
-  std::vector<SmallShape> shapes(12);
+  std::vector<SmallShape> shapes(14);
   shapes[0].name = "one layer, tied, a head per key";
   shapes[0].num_layers = 1;
   shapes[0].tied = true;
@@ -83,6 +83,17 @@ std::vector<SmallShape> odd_shapes() {
   shapes[11].name = "sixteen heads per key: each token attends on its own";
   shapes[11].num_heads = 16;
   shapes[11].head_dim = 16;
+  // The random weights of a norm, between 0.8 and 1.2, serve as factors.
+  shapes[12].name = "factors of the frequencies, as Llama 3 scales";
+  shapes[12].architecture = "llama";
+  shapes[12].change_tensors = [](std::vector<GgufTensorSpec>& tensors) {
+    tensors.push_back({"rope_freqs.weight", TensorType::kF32, {32}});
+  };
+  shapes[13].name = "biases, tokens that attend one by one";
+  shapes[13].architecture = "qwen2";
+  shapes[13].num_heads = 6;
+  shapes[13].num_kv_heads = 2;
+  shapes[13].types = {TensorType::kQ8_0};
   for (std::size_t i = 0; i < shapes.size(); ++i) shapes[i].seed = i;
   return shapes;
 }

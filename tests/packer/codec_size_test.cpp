@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "model/gguf_file.h"
 #include "packer/codec_table.h"
@@ -54,6 +55,38 @@ TEST(CodecSize, ContextsFindGroupsOfZeros) {
 TEST(CodecSize, ContextsFindRowsThatFollowColumns) {
   const TestContent test = sloped_bits(512, 512, 1);
   EXPECT_LT(size_by("bits.context", test), test.logical.size() * 17 / 20);
+}
+
+TEST(CodecSize, LearningFindsRowsAndColumnsThatAreAlike) {
+  for (const auto& [rows, cols] : {std::pair<std::size_t, std::size_t>{600, 200}, {200, 600}}) {
+    const TestContent bits = correlated_bits(rows, cols, 1);
+    EXPECT_LT(size_by("bits.learned", bits), bits.logical.size() * 3 / 4);
+    EXPECT_GT(size_by("bits.context", bits), bits.logical.size() * 9 / 10);
+    const TestContent trits = correlated_trits(rows, cols, 1);
+    EXPECT_LT(size_by("trits.learned", trits), size_by("trits.context", trits) * 9 / 10);
+    const ContentSource source(bits.content, bits.logical);
+    EXPECT_EQ(choose_codec(source, {}).value().codec->name(), "bits.learned");
+    EXPECT_EQ(choose_codec(source, {.min_decode_rate = 100}).value().codec->name(), "bits.context");
+  }
+}
+
+TEST(CodecSize, LearningFindsRowsAndColumnsOfTrits) {
+  const TestContent test = structured_trits(512, 512, 0.4, 1);
+  EXPECT_LT(size_by("trits.learned", test), size_by("trits.context", test) * 101 / 100);
+}
+
+TEST(CodecSize, WhatCannotBeLearnedIsNotTried) {
+  // Beyond what is small enough to be tried without asking.
+  const TestContent bits = random_bits(1024, 1024, 3);
+  const TestContent trits = structured_trits(512, 512, 0.4, 1);
+  for (const auto* test : {&bits, &trits}) {
+    const ContentSource source(test->content, test->logical);
+    const CodecChoice choice = choose_codec(source, {}).value();
+    for (const CodecSize& size : choice.sizes)
+      if (size.codec->name().ends_with(".learned")) {
+        EXPECT_FALSE(size.is_measured) << test->name;
+      }
+  }
 }
 
 TEST(CodecSize, NoiseIsStoredAsItIs) {

@@ -149,8 +149,10 @@ TEST(PackFile, AnyBytesBehindTheHeaderAreRefusedWithoutHarm) {
 
 TEST(PackFile, AnotherVersionAndReservedFieldsAreRefused) {
   std::vector<std::byte> pack = pack_bytes(GgufImage().build());
-  pack[8] = std::byte{2};
+  pack[8] = std::byte{3};
   EXPECT_EQ(PackFile::parse(pack, "pack").error().code, ErrorCode::kUnsupported);
+  pack[8] = std::byte{2};  // that of plain files
+  EXPECT_EQ(PackFile::parse(pack, "pack").error().code, ErrorCode::kBadInput);
   pack[8] = std::byte{1};
   pack[13] = std::byte{1};
   EXPECT_EQ(PackFile::parse(pack, "pack").error().code, ErrorCode::kBadInput);

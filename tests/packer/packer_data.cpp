@@ -23,6 +23,14 @@ TestContent make(std::string name, ContentKind kind, std::size_t rows, std::size
   return made;
 }
 
+// Entries of a matrix of rank 4 with noise.
+double correlated_entry(std::size_t row, std::size_t col, std::uint64_t seed) {
+  double sum = normal(CounterRng(seed, row + 2), col);
+  for (std::uint64_t k = 0; k < 4; ++k)
+    sum += normal(CounterRng(seed, 0), 4 * row + k) * normal(CounterRng(seed, 1), 4 * col + k);
+  return sum;
+}
+
 std::byte trit(int value) { return static_cast<std::byte>(static_cast<signed char>(value)); }
 
 template <typename T>
@@ -79,6 +87,23 @@ TestContent sloped_bits(std::size_t rows, std::size_t cols, std::uint64_t seed) 
     const double logit = 2.0 * slope * normal(factors, rows + i % cols);
     const bool is_one = rng.uniform(i) < 1.0 / (1.0 + std::exp(-logit));
     made.logical[i / 8] |= static_cast<std::byte>((is_one ? 1U : 0U) << (i % 8));
+  }
+  return made;
+}
+
+TestContent correlated_bits(std::size_t rows, std::size_t cols, std::uint64_t seed) {
+  TestContent made = make("correlated bits", ContentKind::kBits, rows, cols);
+  for (std::size_t i = 0; i < rows * cols; ++i)
+    if (correlated_entry(i / cols, i % cols, seed) > 0.0)
+      made.logical[i / 8] |= static_cast<std::byte>(1U << (i % 8));
+  return made;
+}
+
+TestContent correlated_trits(std::size_t rows, std::size_t cols, std::uint64_t seed) {
+  TestContent made = make("correlated trits", ContentKind::kTrits, rows, cols);
+  for (std::size_t i = 0; i < made.logical.size(); ++i) {
+    const double entry = correlated_entry(i / cols, i % cols, seed);
+    made.logical[i] = trit(entry > 0.8 ? 1 : entry < -0.8 ? -1 : 0);
   }
   return made;
 }

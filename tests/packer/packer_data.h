@@ -24,6 +24,10 @@ TestContent structured_trits(std::size_t rows, std::size_t cols, double spread, 
 TestContent random_bits(std::size_t rows, std::size_t cols, std::uint64_t seed);
 // Bits that follow a bias per column, more or less strongly (even against it) in different rows.
 TestContent sloped_bits(std::size_t rows, std::size_t cols, std::uint64_t seed);
+// Signs of a matrix of rank 4 with noise: rows that are alike, columns that are alike, and no row
+// or column with more of one sign. As trits, the smallest third or so is 0.
+TestContent correlated_bits(std::size_t rows, std::size_t cols, std::uint64_t seed);
+TestContent correlated_trits(std::size_t rows, std::size_t cols, std::uint64_t seed);
 // Halves near a common size, which vary by row more than within it.
 TestContent plausible_scales(std::size_t rows, std::size_t cols, std::uint64_t seed);
 // Normal float32 numbers.

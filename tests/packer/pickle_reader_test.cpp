@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bankai::packer {
 namespace {
@@ -92,6 +93,10 @@ TEST(PickleReader, ExecutesAndAcceptsNothingElse) {
       {"\x80\x02"
        "c_codecs\nencode\nX\1\0\0\0\xffX\6\0\0\0latin1\x86R."s,
        ErrorCode::kBadInput, "no character"},
+      {"\x80\x02}(X\1\0\0\0aNX\1\0\0\0bNX\1\0\0\0aNu."s, ErrorCode::kBadInput,
+       "'a' twice, again at offset 23"},
+      {"\x80\x02}X\1\4\0\0"s + std::string(1025, 'k') + "Ns.", ErrorCode::kBadInput,
+       "a key of 1025 bytes at offset 8"},
       {""s, ErrorCode::kBadInput, "opcode"},
   };
   for (const Case& c : cases) {
@@ -117,6 +122,22 @@ TEST(PickleReader, DepthCostsNoStackAndValuesAreBounded) {
   const auto tree = PickleTree::read(bytes_of(many));
   ASSERT_FALSE(tree.ok());
   EXPECT_NE(tree.error().message.find("more than"), std::string::npos);
+}
+
+// As many keys and look-ups as fit: quadratic work would take minutes.
+TEST(PickleReader, LookUpsInLargeDictionariesAreCheap) {
+  constexpr std::size_t kKeys = kMaxPickleValues / 2 - 2;
+  std::string pickle = "\x80\x02}("s;
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    keys.push_back(std::to_string(i * 7919 % kKeys) + "k");
+    pickle += "\x8c"s + static_cast<char>(keys.back().size()) + keys.back() + "N";
+  }
+  const std::string bytes = pickle + "u.";
+  const auto tree = PickleTree::read(bytes_of(bytes));
+  ASSERT_TRUE(tree.ok()) << tree.error().message;
+  for (const std::string& key : keys) EXPECT_NE(tree->find(tree->root(), key), nullptr);
+  EXPECT_EQ(tree->find(tree->root(), "k"), nullptr);
 }
 
 // One text that the memo hands to many calls must not become many copies.

@@ -151,6 +151,7 @@ ReferenceTransformer::ReferenceTransformer(const model::GgufFile& file, Referenc
   const std::string architecture = unwrap(file.get_string("general.architecture"));
   const bool is_qwen = architecture == "qwen3";
   const bool is_bitnet = architecture.starts_with("bitnet");
+  const bool has_biases = architecture == "qwen2";
   squares_relu_ = architecture == "bitnet-b1.58";
   const auto count = [&](const std::string& key) {
     return static_cast<std::size_t>(unwrap(file.get_unsigned(architecture + "." + key)));
@@ -180,6 +181,12 @@ ReferenceTransformer::ReferenceTransformer(const model::GgufFile& file, Referenc
     layer.ffn_norm = norm("ffn_norm", true);
     layer.query_norm = norm("attn_q_norm", is_qwen);
     layer.key_norm = norm("attn_k_norm", is_qwen);
+    const auto bias = [&](const std::string& name) {
+      return has_biases ? read_vector(file, block + name + ".bias") : Vector();
+    };
+    layer.query_bias = bias("attn_q");
+    layer.key_bias = bias("attn_k");
+    layer.value_bias = bias("attn_v");
     layer.attention_sub_norm = norm("attn_sub_norm", is_bitnet);
     layer.sub_norm = norm("ffn_sub_norm", is_bitnet);
     layer.query = matrix(block + "attn_q");
@@ -216,9 +223,12 @@ ReferenceTransformer::Rope ReferenceTransformer::read_rope(const model::GgufFile
     rope.magnitude = (1.0 + 0.1 * std::log(factor)) *
                      unwrap(file.get_float(prefix + "scaling.attn_factor", 1.0));
   }
+  Vector factors(rope.dimensions / 2, 1.0);  // Llama 3
+  if (file.find_tensor("rope_freqs.weight") != nullptr)
+    factors = read_vector(file, "rope_freqs.weight");
   for (std::size_t pair = 0; pair < rope.dimensions / 2; ++pair) {
     const auto index = static_cast<double>(pair);
-    const double plain = std::pow(base, -2.0 * index / dimensions);
+    const double plain = std::pow(base, -2.0 * index / dimensions) / factors[pair];
     const double kept =
         scaling == "yarn" ? 1.0 - std::clamp((index - low) / std::max(0.001, high - low), 0.0, 1.0)
                           : 0.0;
@@ -260,6 +270,13 @@ ReferenceTransformer::Vector ReferenceTransformer::multiply(const Matrix& matrix
     for (std::size_t t = 0; t < tokens; ++t) out[t * matrix.rows + row] = sums[t] * matrix.scale;
   }
   return out;
+}
+
+// The bias added to every run of its size; x itself without one.
+ReferenceTransformer::Vector ReferenceTransformer::biased(Vector x, const Vector& bias) {
+  if (!bias.empty())
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += bias[i % bias.size()];
+  return x;
 }
 
 // RMS norm of every run of weight.size() elements; x itself without weights.
@@ -344,11 +361,13 @@ void ReferenceTransformer::add_layer(std::size_t index, const Change& change, Ve
   const Vector query = changed("query", multiply(layer.query, attention_input));
   const Vector key = changed("key", multiply(layer.key, attention_input));
   const Vector value = changed("value", multiply(layer.value, attention_input));
-  Vector rotated_query = changed("query_normed", normalise(query, layer.query_norm));
-  Vector rotated_key = changed("key_normed", normalise(key, layer.key_norm));
+  Vector rotated_query =
+      changed("query_normed", normalise(biased(query, layer.query_bias), layer.query_norm));
+  Vector rotated_key =
+      changed("key_normed", normalise(biased(key, layer.key_bias), layer.key_norm));
   rotate(rotated_query, num_heads_);
   rotate(rotated_key, num_kv_heads_);
-  const Vector mixed = attend(rotated_query, rotated_key, value);
+  const Vector mixed = attend(rotated_query, rotated_key, biased(value, layer.value_bias));
   add(changed("output", multiply(layer.output, normalise(mixed, layer.attention_sub_norm))));
 
   const Vector ffn_input = normalise(x, layer.ffn_norm);

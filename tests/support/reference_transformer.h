@@ -47,8 +47,9 @@ class ReferenceTransformer {
   };
   struct Layer {
     Vector attention_norm, ffn_norm;
-    Vector query_norm, key_norm;          // Qwen3
-    Vector attention_sub_norm, sub_norm;  // BitNet
+    Vector query_norm, key_norm;              // Qwen3
+    Vector query_bias, key_bias, value_bias;  // Qwen2
+    Vector attention_sub_norm, sub_norm;      // BitNet
     Matrix query, key, value, output, gate, up, down;
   };
   struct Rope {
@@ -62,6 +63,7 @@ class ReferenceTransformer {
                         std::size_t head_dim);
   Vector multiply(const Matrix& matrix, Vector x) const;
   void round_to_int8(Vector& x) const;
+  static Vector biased(Vector x, const Vector& bias);
   Vector normalise(const Vector& x, const Vector& weight) const;
   void rotate(Vector& heads, std::size_t num_heads) const;
   Vector attend(const Vector& query, const Vector& key, const Vector& value) const;

@@ -97,8 +97,11 @@ void append_number(TensorType type, const CounterRng& rng, std::uint64_t block, 
 
 void append_tensor(const GgufTensorSpec& tensor, const CounterRng& rng, ByteWriter& out) {
   const bool is_matrix = tensor.dims.size() > 1;
-  const float mean = is_matrix ? 0.0F : 1.0F;
-  const float spread = is_matrix ? 1.5F / std::sqrt(static_cast<float>(tensor.dims[0])) : 0.2F;
+  const bool is_bias = tensor.name.ends_with(".bias");
+  const float mean = is_matrix || is_bias ? 0.0F : 1.0F;
+  const float vector_spread = is_bias ? 1.0F : 0.2F;
+  const float spread =
+      is_matrix ? 1.5F / std::sqrt(static_cast<float>(tensor.dims[0])) : vector_spread;
   const std::size_t trailer = kernels::tensor_type_info(tensor.type).trailer_bytes;
   const model::RandomBlock* codes = model::find_random_block(tensor.type);
   const std::size_t end = out.size() + *model::tensor_bytes(tensor.type, tensor.dims) - trailer;
