@@ -93,7 +93,7 @@ Result<std::unique_ptr<SearchModel>> make_binary_search_model(const model::Binar
                                                               const model::BinaryOptions& options,
                                                               double logit_scale,
                                                               std::string name) {
-  BANKAI_RETURN_IF_ERROR(check_text("", name, model.shape.vocabulary));
+  BANKAI_RETURN_IF_ERROR(model::encode_characters("", model.shape.vocabulary));
   BANKAI_ASSIGN_OR_RETURN(model::Tokenizer tokenizer, character_tokenizer(model.shape.vocabulary));
   return std::unique_ptr<SearchModel>(std::make_unique<StrictBinaryModel>(
       model, table, options, logit_scale, std::move(name), std::move(tokenizer)));

@@ -1,8 +1,9 @@
 // Flips of single weights: by how much they change them, and which steps a search takes.
 //
 // A step of a ternary weight acts modulo 3 (patch/flip.h), so that a patch can say whatever may be
-// done to a weight. A search goes from a value to its neighbours only, −1 ↔ 0 ↔ +1: two steps,
-// taken one after the other, change a sign.
+// done to a weight. Proposals go from a value to its neighbours only, −1 ↔ 0 ↔ +1: two steps, taken
+// one after the other, change a sign. Where flips of several patches are crossed (evolve), a step
+// may meet a negated row and wrap around; what it does is scored as it is.
 #pragma once
 
 #include <cstddef>

@@ -110,7 +110,8 @@ Status run(int argc, const char* const* argv) {
   BANKAI_ASSIGN_OR_RETURN(const bool proceed, line.parse(argc, argv));
   if (!proceed) return {};
   BANKAI_ASSIGN_OR_RETURN(const BenchOptions options, read_bench_options(line));
-  if (is_binary_bench(options)) return bench_binary(line, options);
+  BANKAI_ASSIGN_OR_RETURN(const bool is_binary, is_binary_bench(options));
+  if (is_binary) return bench_binary(line, options);
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
   BANKAI_ASSIGN_OR_RETURN(const model::LoadOptions load, read_load_options(line, threads));

@@ -43,12 +43,10 @@ Status run(int argc, const char* const* argv) {
   if (!proceed) return {};
   BANKAI_ASSIGN_OR_RETURN(InferOptions options, read_infer_options(line));
   BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(options.model));
-  if (options.chunks > 0 && options.job == InferJob::kPerplexity && kind != ModelKind::kGolf)
-    return Error{ErrorCode::kUsage,
-                 "--chunks goes with --kl-divergence, or --perplexity of a parameter-golf model"};
   if (kind == ModelKind::kGolf) return infer_golf(line, options);
   if (kind == ModelKind::kBit1 || kind == ModelKind::kBinaryResidual)
     return infer_binary(line, options, kind);
+  BANKAI_RETURN_IF_ERROR(check_infer_options(line, options.job, kind));
   if (options.job == InferJob::kTokenize) return infer_tokenize(line, options);
   BANKAI_ASSIGN_OR_RETURN(const std::unique_ptr<InferSession> session,
                           open_session(line, std::move(options)));

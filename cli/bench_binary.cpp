@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iostream>
 #include <numeric>
 #include <vector>
@@ -12,6 +11,8 @@
 #include "cli/bench_machine.h"
 #include "cli/bench_timing.h"
 #include "cli/json_output.h"
+#include "cli/model_kind.h"
+#include "cli/model_opening.h"
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "core/counter_rng.h"
@@ -30,6 +31,10 @@ using Json = nlohmann::ordered_json;
 using model::TokenId;
 
 namespace {
+
+// What means something here.
+constexpr const char* kOptions =
+    "model random-bit1 save seed n-prompt n-gen depth profile repetitions";
 
 constexpr std::size_t kPromptBlock = 256;  // tokens that go through the layers together
 
@@ -251,8 +256,12 @@ void report_written(const BinaryReport& report, const std::string& path, bool js
                         report.model_bytes);
 }
 
-Result<model::BinaryModel> open_model(const CommandLine& line, const BenchOptions& options) {
-  if (options.binary_shape == nullptr) return model::read_bit1(options.model);
+Result<model::BinaryModel> open_model(const CommandLine& line, const BenchOptions& options,
+                                      int threads) {
+  if (options.binary_shape == nullptr) {
+    BANKAI_RETURN_IF_ERROR(check_no_pending_edit(options.model));
+    return open_binary_model(options.model, threads);
+  }
   model::BinaryModel model = model::random_binary_model(options.binary_shape->shape, options.seed);
   if (!options.save.empty())
     BANKAI_RETURN_IF_ERROR(model::write_bit1(
@@ -262,19 +271,18 @@ Result<model::BinaryModel> open_model(const CommandLine& line, const BenchOption
 
 }  // namespace
 
-bool is_binary_bench(const BenchOptions& options) {
+Result<bool> is_binary_bench(const BenchOptions& options) {
   if (options.binary_shape != nullptr) return true;
-  std::ifstream file(options.model, std::ios::binary);
-  std::array<char, 4> first{};
-  file.read(first.data(), first.size());
-  const auto size = static_cast<std::size_t>(file.gcount());
-  return model::is_bit1(std::as_bytes(std::span(first)).first(size));
+  if (options.model.empty()) return false;
+  BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(options.model));
+  return kind == ModelKind::kBit1;
 }
 
 Status bench_binary(const CommandLine& line, const BenchOptions& options) {
+  BANKAI_RETURN_IF_ERROR(line.accept_only("a BIT1 model", kOptions));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
-  BANKAI_ASSIGN_OR_RETURN(const model::BinaryModel model, open_model(line, options));
+  BANKAI_ASSIGN_OR_RETURN(const model::BinaryModel model, open_model(line, options, threads));
   BinaryReport report;
   report.name = options.binary_shape != nullptr
                     ? "random " + std::string(options.binary_shape->name)

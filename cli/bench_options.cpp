@@ -122,7 +122,8 @@ void add_bench_options(CommandLine& line) {
   const std::string shapes = "a model with random weights instead: " + shape_names();
   const std::string binary_shapes = "the same for a strictly binary model: " + binary_shape_names();
   const std::string types = "type of its matrices: " + weight_names();
-  line.group("What to run")("model,m", po::value<std::string>(), "GGUF model")(
+  line.group("What to run")("model,m", po::value<std::string>(),
+                            "model: GGUF, BIT1, or a pack of one")(
       "random", po::value<std::string>(), shapes.c_str())("random-bit1", po::value<std::string>(),
                                                           binary_shapes.c_str())(
       "weights", po::value<std::string>()->default_value("Q1_0"), types.c_str())(

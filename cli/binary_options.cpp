@@ -5,9 +5,8 @@
 #include <string>
 
 #include "cli/model_opening.h"
-#include "model/bit1_file.h"
+#include "core/format.h"
 #include "model/character_model.h"
-#include "patch/in_place_edit.h"
 
 namespace bankai::cli {
 
@@ -48,11 +47,7 @@ Result<double> read_logit_scale(const CommandLine& line, const model::BinaryShap
 
 Result<model::BinaryModel> load_binary_model(const CommandLine& line, const std::string& path,
                                              int threads) {
-  if (patch::edit_pending(path))
-    return make_error(ErrorCode::kBadInput,
-                      "%s: an interrupted in-place edit has left it half changed; the next "
-                      "bankai-patch apply or revert --in-place undoes that",
-                      path.c_str());
+  BANKAI_RETURN_IF_ERROR(check_no_pending_edit(path));
   BANKAI_ASSIGN_OR_RETURN(const std::size_t passed,
                           read_word(line, "threshold", {"reached", "passed"}));
   BANKAI_ASSIGN_OR_RETURN(model::BinaryModel model, open_binary_model(path, threads));

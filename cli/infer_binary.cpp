@@ -33,11 +33,6 @@ using model::TokenId;
 
 namespace {
 
-// What means something here.
-constexpr const char* kOptions =
-    "model patch prompt file perplexity tokenize logits-out n-predict temp top-k top-p min-p seed "
-    "ctx-size stride verbose";
-
 constexpr std::size_t kDefaultContext = 512;
 constexpr std::size_t kLogitRows = 256;  // positions whose logits are held at a time
 
@@ -238,10 +233,7 @@ Status infer_binary(const CommandLine& line, const InferOptions& options, ModelK
     return Error{
         ErrorCode::kUsage,
         "binary models take a prompt, --perplexity, --logits-out or --tokenize, and no --probes"};
-  const std::string taken = kOptions;
-  BANKAI_RETURN_IF_ERROR(kind == ModelKind::kBit1
-                             ? line.accept_only("a BIT1 model", taken + " " + kBinaryOptions)
-                             : line.accept_only("a bankai-binary model", taken));
+  BANKAI_RETURN_IF_ERROR(check_infer_options(line, options.job, kind));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
   return kind == ModelKind::kBit1 ? infer_strict(line, options, *table, threads)

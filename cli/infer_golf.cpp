@@ -215,7 +215,6 @@ void add_golf_options(CommandLine& line) {
 }
 
 Status infer_golf(const CommandLine& line, const InferOptions& options) {
-  BANKAI_ASSIGN_OR_RETURN(const model::GolfModel golf, load(line, options.model));
   const bool has_job = options.job == InferJob::kPerplexity || options.job == InferJob::kTokenize ||
                        options.job == InferJob::kGenerate;
   if (!options.patches.empty() || !has_job)
@@ -224,6 +223,8 @@ Status infer_golf(const CommandLine& line, const InferOptions& options) {
   if (options.kv)
     return Error{ErrorCode::kUsage,
                  "parameter-golf models keep keys and values in double precision: no --kv-bits"};
+  BANKAI_RETURN_IF_ERROR(check_infer_options(line, options.job, ModelKind::kGolf));
+  BANKAI_ASSIGN_OR_RETURN(const model::GolfModel golf, load(line, options.model));
   BANKAI_ASSIGN_OR_RETURN(const auto pieces, load_pieces(line));
   const model::SentencePieces* vocabulary = pieces ? &*pieces : nullptr;
   const bool tokenizes = options.job == InferJob::kTokenize;

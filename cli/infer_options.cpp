@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 
+#include "cli/binary_options.h"
 #include "cli/infer_reference.h"
 #include "cli/kv_options.h"
 #include "cli/model_options.h"
@@ -94,10 +95,40 @@ Status read_windows(const CommandLine& line, InferOptions& options) {
     BANKAI_ASSIGN_OR_RETURN(options.stride, read_count(line, "stride", 1));
   }
   BANKAI_ASSIGN_OR_RETURN(options.chunks, read_count(line, "chunks", 0));
-  if (options.chunks > 0 && options.job != InferJob::kPerplexity &&
-      options.job != InferJob::kDivergence)
-    return Error{ErrorCode::kUsage, "--chunks goes with --kl-divergence or --perplexity"};
   return {};
+}
+
+// What all jobs on all models take. The options of sampling and --ctx-size are among them, since
+// scripts often pass them always.
+constexpr const char* kCommonOptions =
+    "model prompt file verbose n-predict temp top-k top-p min-p seed ctx-size ";
+
+// The names of a job or of a kind of model in messages, and the options that it adds.
+struct OptionsOf {
+  const char* name;
+  std::string options;
+};
+
+OptionsOf options_of(InferJob job) {
+  switch (job) {
+    case InferJob::kPerplexity: return {"--perplexity", "perplexity stride"};
+    case InferJob::kDivergence:
+      return {"--kl-divergence", std::string("kl-divergence chunks ") + kReferenceOptions};
+    case InferJob::kProbes: return {"--probes", "probes compare metric answer-tokens"};
+    case InferJob::kTokenize: return {"--tokenize", "tokenize"};
+    default: return {"a prompt", "logits-out"};
+  }
+}
+
+OptionsOf options_of(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kBit1: return {"a BIT1 model", std::string("patch ") + kBinaryOptions};
+    case ModelKind::kBinaryResidual: return {"a bankai-binary model", "patch"};
+    case ModelKind::kGolf: return {"a parameter-golf model", "tokenizer alpha golf"};
+    default:
+      return {"a GGUF model",
+              "patch i2s-layout parse-special activations kv-bits kv-quant kv-type"};
+  }
 }
 
 }  // namespace
@@ -105,7 +136,8 @@ Status read_windows(const CommandLine& line, InferOptions& options) {
 void add_infer_options(CommandLine& line) {
   const model::SamplingOptions sampling;
   add_model_options(line);
-  line.group("Input")("model,m", po::value<std::string>(), "GGUF model, or a pack of one")(
+  line.group("Input")("model,m", po::value<std::string>(),
+                      "model: GGUF, BIT1, a pack of one, or a parameter-golf checkpoint")(
       "patch", po::value<Paths>(),
       "patch to run the model with (.json, .bkp, or a name in the pack), repeatable; the file "
       "stays "
@@ -176,6 +208,15 @@ Result<InferOptions> read_infer_options(const CommandLine& line) {
   BANKAI_ASSIGN_OR_RETURN(options.activations, read_activation_mode(line));
   BANKAI_ASSIGN_OR_RETURN(options.kv, read_kv_format(line));
   return options;
+}
+
+Status check_infer_options(const CommandLine& line, InferJob job, ModelKind kind) {
+  const OptionsOf of_job = options_of(job);
+  const OptionsOf of_kind = options_of(kind);
+  std::string taken = kCommonOptions + of_job.options + " " + of_kind.options;
+  // Windows of these models are the chunks of a divergence.
+  if (kind == ModelKind::kGolf && job == InferJob::kPerplexity) taken += " chunks";
+  return line.accept_only(std::string(of_kind.name) + " and " + of_job.name, taken);
 }
 
 }  // namespace bankai::cli

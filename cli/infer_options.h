@@ -9,6 +9,7 @@
 
 #include "bfs/objective.h"
 #include "cli/command_line.h"
+#include "cli/model_kind.h"
 #include "core/result.h"
 #include "kernels/matmul.h"
 #include "model/kv_format.h"
@@ -49,5 +50,8 @@ void add_infer_options(CommandLine& line);
 
 // Errors (kUsage): values out of range, jobs that exclude each other, something missing.
 Result<InferOptions> read_infer_options(const CommandLine& line);
+
+// Errors (kUsage): an option was given that means nothing for the job on a model of this kind.
+Status check_infer_options(const CommandLine& line, InferJob job, ModelKind kind);
 
 }  // namespace bankai::cli

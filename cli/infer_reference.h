@@ -8,6 +8,11 @@
 
 namespace bankai::cli {
 
+// Their long names, as for CommandLine::accept_only.
+inline constexpr const char* kReferenceOptions =
+    "reference reference-patch reference-activations reference-kv-bits reference-kv-quant "
+    "reference-kernel";
+
 // Declares --reference and the options that go with it.
 void add_reference_options(CommandLine& line);
 

@@ -17,6 +17,11 @@
 namespace bankai::cli {
 namespace {
 
+// What pack and plan take for a model file. Their other options say how a folder is converted.
+constexpr const char* kFileOptions =
+    "command file output patch min-decode-rate i2s-layout budget-bytes curve calibration heldout "
+    "calibration-tokens ctx activations max-measurements drop-unused-rows verbose";
+
 Status read_folder(const CommandLine& line, const std::string& path, PackInput& input) {
   BANKAI_ASSIGN_OR_RETURN(const packer::ImportOptions options, read_import_options(line));
   BANKAI_ASSIGN_OR_RETURN(input.import, packer::import_source(path, options));
@@ -73,12 +78,7 @@ Result<std::unique_ptr<PackInput>> open_pack_input(const CommandLine& line,
     BANKAI_RETURN_IF_ERROR(read_folder(line, path, *input));
     return input;
   }
-  for (const char* option : {"to", "embedding"})
-    if (line.has(option))
-      return make_error(ErrorCode::kUsage,
-                        "--%s: %s is no checkpoint folder; bankai-pack convert makes other types "
-                        "of a model file",
-                        option, path.c_str());
+  BANKAI_RETURN_IF_ERROR(line.accept_only(path + ", which is no checkpoint folder", kFileOptions));
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
   BANKAI_RETURN_IF_ERROR(read_file(path, threads, *input));
   return input;

@@ -89,7 +89,8 @@ void add_search_options(CommandLine& line) {
   const bfs::SearchOptions defaults;
   const SearchFiles files;
   add_model_options(line);
-  line.group("Input")("model,m", po::value<std::string>(), "GGUF model")(
+  line.group("Input")("model,m", po::value<std::string>(),
+                      "model of 1-bit or ternary matrices: GGUF, BIT1, or a pack of one")(
       "target", po::value<Paths>(),
       "what to improve: probes (.json), texts or probes by line (.jsonl), or plain text; "
       "FILE or FILE:WEIGHT, repeatable")("control", po::value<Paths>(),

@@ -77,9 +77,11 @@ void print_report(const bfs::SearchContext& context, const SearchReport& report,
       "%-10s %zu flips, %llu bits; %zu bytes binary (the flips' information: %.1f bytes)\n",
       "patch", report.patch.flips.size(), static_cast<unsigned long long>(bits), bytes,
       patch::bound_bits(report.patch) / 8.0);
-  std::cout << format("%-10s %+.4f = targets %+.4f, controls -%.4f before the penalty\n", "fitness",
-                      report.fitness.fitness, report.fitness.target_gain,
-                      report.fitness.control_loss);
+  std::cout << format("%-10s %+.4f", "fitness", report.fitness.fitness);
+  if (report.controls)
+    std::cout << format(" = targets %+.4f, controls -%.4f before the penalty",
+                        report.fitness.target_gain, report.fitness.control_loss);
+  std::cout << '\n';
   std::cout << format("%-10s mean score %.4f -> %.4f nats\n", "targets", report.target_before,
                       report.target_after);
   if (report.held_out) print_proof("held out", *report.held_out);

@@ -29,25 +29,28 @@ Status read_options(const CommandLine& line, int default_threads, SearchSetup& s
   return {};
 }
 
-// What a search of a strictly binary model takes.
-constexpr const char* kBinarySearchOptions =
+// What a search of any model takes, and what only one that runs on floats does.
+constexpr const char* kSearchOptions =
     "model target control heldout metric control-metric control-penalty ctx layers tensors "
     "granularity strategy candidates shortlist iterations budget-flips budget-bytes min-gain "
     "flip-penalty pareto population heldout-level min-effect patience time-limit seed output name "
     "bare scores-out checkpoint resume log activation-memory shards ";
+constexpr const char* kFloatOptions =
+    "i2s-layout activations probe-fraction curvature explain check-ranking atlas";
 
 Status load_binary(const CommandLine& line, SearchSetup& setup) {
   BANKAI_RETURN_IF_ERROR(
-      line.accept_only("a BIT1 model", std::string(kBinarySearchOptions) + kBinaryOptions));
+      line.accept_only("a BIT1 model", std::string(kSearchOptions) + kBinaryOptions));
   const auto& path = line.get<std::string>("model");
   const int threads = setup.forward.threads;
   BANKAI_ASSIGN_OR_RETURN(model::BinaryModel model, load_binary_model(line, path, threads));
   setup.binary = std::make_unique<model::BinaryModel>(std::move(model));
   BANKAI_ASSIGN_OR_RETURN(const model::BinaryOptions rules, read_binary_options(line, threads));
   BANKAI_ASSIGN_OR_RETURN(const double scale, read_logit_scale(line, setup.binary->shape));
-  BANKAI_ASSIGN_OR_RETURN(
-      setup.searched, bfs::make_binary_search_model(*setup.binary, *setup.table, rules, scale,
-                                                    std::filesystem::path(path).stem().string()));
+  auto searched = bfs::make_binary_search_model(*setup.binary, *setup.table, rules, scale,
+                                                std::filesystem::path(path).stem().string());
+  if (!searched.ok()) return with_context(std::move(searched).error(), path);
+  setup.searched = std::move(searched).value();
   Sha256 hash;  // of all that decides what the model says
   hash.update(model::encode_bit1(*setup.binary));
   setup.model_hash = hash.finish();
@@ -60,6 +63,8 @@ Status load(const CommandLine& line, mpi::Communicator& communicator, SearchSetu
   const Result<ModelKind> kind = detect_model_kind(path);
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, kind.ok() ? Status() : Status(kind.error())));
   if (*kind == ModelKind::kBit1) return mpi::agree(communicator, load_binary(line, setup));
+  BANKAI_RETURN_IF_ERROR(mpi::agree(
+      communicator, line.accept_only("a GGUF model", std::string(kSearchOptions) + kFloatOptions)));
   Result<std::unique_ptr<model::Model>> model = load_shared_model(path, setup.load, communicator);
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, model.ok() ? Status() : Status(model.error())));
   setup.model = std::move(model).value();

@@ -14,8 +14,6 @@
 #include "kernels/outer_body.h"
 #include "kernels/quantize_body.h"
 #include "kernels/rows_avx512.h"
-#include "kernels/signs_avx512.h"
-#include "kernels/signs_body.h"
 #include "kernels/transposed_body.h"
 #include "kernels/vec16_avx512.h"
 #include "kernels/xnor_avx512.h"
@@ -49,8 +47,6 @@ const KernelTable kAvx512Kernels = {
     .add_relu2_changes = add_relu2_changes<Vec16Avx512>,
     .add_shortfalls = add_shortfalls<Vec16Avx512>,
     .add_fixed = add_fixed<Vec16Avx512>,
-    .dot_signs = dot_signs<SignsAvx512>,
-    .add_signs = add_signs<SignsAvx512>,
     .dot_f32 = dot_f32<Vec16Avx512>,
     .add_f32 = add_f32<Vec16Avx512>,
     .f32_to_f16 = f32_to_f16<Vec16Avx512>,

@@ -8,8 +8,6 @@
 #include "kernels/int8_peak_body.h"
 #include "kernels/kernel_table.h"
 #include "kernels/outer_digits_body.h"
-#include "kernels/signs_avx512icl.h"
-#include "kernels/signs_body.h"
 #include "kernels/transposed_body.h"
 #include "kernels/xnor_avx512icl.h"
 #include "kernels/xnor_body.h"
@@ -25,7 +23,6 @@ const KernelTable kAvx512IclKernels = {
     .xnor_threshold = xnor_threshold<XnorAvx512Icl>,
     .xnor_pointer = xnor_pointer<XnorAvx512Icl>,
     .add_digit_products = add_digit_products<DigitSumsAvx512Icl>,
-    .dot_signs = dot_signs<SignsAvx512Icl>,
     .int8_peak = int8_peak<ByteQuadsAvx512Icl>,
 };
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -84,6 +85,30 @@ Status read_decoder(const std::string& path, std::vector<Added>& added) {
   return {};
 }
 
+// Those behind the pieces get a row; others have to repeat a piece, and any may come twice.
+Status add_tokens(const std::string& path, const std::vector<Added>& added, std::size_t num_pieces,
+                  HfTokenizer& out) {
+  std::set<std::uint64_t> taken;
+  for (const Added& token : added) {
+    if (token.id >= out.tokens.size())
+      return make_error(ErrorCode::kBadInput,
+                        "%s: token %s has the id %llu, but the embedding has only %zu rows",
+                        path.c_str(), bankai::quoted(token.text).c_str(),
+                        static_cast<unsigned long long>(token.id), out.tokens.size());
+    std::string& text = out.tokens[static_cast<std::size_t>(token.id)];
+    const bool is_piece = token.id < num_pieces;
+    if ((is_piece || !taken.insert(token.id).second) && text != token.text)
+      return make_error(ErrorCode::kBadInput, "%s: the tokens %s and %s both have the id %llu",
+                        path.c_str(), bankai::quoted(text).c_str(),
+                        bankai::quoted(token.text).c_str(),
+                        static_cast<unsigned long long>(token.id));
+    if (is_piece) continue;
+    text = token.text;
+    out.types[static_cast<std::size_t>(token.id)] = static_cast<std::int32_t>(token.type);
+  }
+  return {};
+}
+
 }  // namespace
 
 bool has_hf_pieces(const std::string& folder) {
@@ -116,17 +141,7 @@ Result<HfTokenizer> read_hf_pieces(const std::string& folder, std::uint64_t voca
   std::vector<Added> added;
   BANKAI_RETURN_IF_ERROR(read_added_tokens(path_of(folder, "added_tokens.json"), added));
   BANKAI_RETURN_IF_ERROR(read_decoder(path_of(folder, "tokenizer_config.json"), added));
-  for (Added& token : added) {
-    if (token.id < size) continue;  // repeats a piece
-    if (token.id >= vocabulary)
-      return make_error(ErrorCode::kBadInput,
-                        "%s: token %s has the id %llu, but the embedding has only %llu rows",
-                        path.c_str(), bankai::quoted(token.text).c_str(),
-                        static_cast<unsigned long long>(token.id),
-                        static_cast<unsigned long long>(vocabulary));
-    out.tokens[token.id] = std::move(token.text);
-    out.types[token.id] = static_cast<std::int32_t>(token.type);
-  }
+  BANKAI_RETURN_IF_ERROR(add_tokens(path, added, size, out));
   out.adds_space = file.adds_space;
   out.adds_bos = true;
   out.unknown = file.unknown;

@@ -10,11 +10,13 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/counter_rng.h"
 #include "core/format.h"
 #include "kernels/ternary_blocks.h"
 #include "packer/entropy.h"
 #include "packer/float_groups.h"
 #include "packer/integer_array.h"
+#include "packer/learned_estimate.h"
 #include "packer/payload.h"
 #include "packer/tensor_groups.h"
 
@@ -151,6 +153,31 @@ TensorForm form_of(const TensorShape& shape, const GroupCensus& census) {
   }
 }
 
+// Groups of one-bit weights with noise in the place of those of scale 0, which are alike and would
+// pass for something to learn: does the matrix as a whole have any?
+Result<bool> is_learnable_with_gaps(const TensorShape& shape, std::span<const std::byte> data) {
+  const TensorSplit split{.form = TensorForm::kBits};
+  const GroupLayout layout = group_layout(shape.type);
+  const GroupIndex index(shape, split, data);
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<TensorPart> parts,
+                          parts_of(shape, split, index.kept()));
+  const CounterRng noise(0);
+  const ContentSource source(
+      parts.back().content, [&](const Block& block, std::span<std::byte> logical) {
+        const std::uint64_t first = block.first_element / layout.weights;
+        const std::uint64_t count = block.elements() / layout.weights;
+        read_codes(shape, split.form, index, data, first, count, logical);
+        for (std::uint64_t i = 0; i < count; ++i) {
+          std::uint16_t scale = 0;
+          read_scales(shape, data, first + i, std::as_writable_bytes(std::span(&scale, 1)));
+          const std::size_t bytes = layout.weights / 8;
+          for (std::size_t at = 0; scale == 0 && at < bytes; ++at)
+            logical[i * bytes + at] = static_cast<std::byte>(noise.bits((first + i) * bytes + at));
+        }
+      });
+  return !bytes_if_nothing_is_learned(source).has_value();
+}
+
 std::string where(const TensorPart& part) { return "part " + std::string(part_name(part.kind)); }
 
 Status decode_part(const TensorShape& shape, const TensorSplit& split, const GroupIndex& index,
@@ -203,8 +230,13 @@ Result<CodedTensor> code_tensor(const TensorShape& shape, std::span<const std::b
       if (shape.bytes > kSmallTensorBytes) splits.clear();  // no other form comes near it
       splits.push_back(*found);
     }
-  if (has_groups && form >= TensorForm::kBits && census.zero_groups > 0 && census.zeros_are_plain)
+  if (has_groups && form >= TensorForm::kBits && census.zero_groups > 0 && census.zeros_are_plain) {
+    if (form == TensorForm::kBits && shape.bytes > kSmallTensorBytes) {
+      BANKAI_ASSIGN_OR_RETURN(const bool is_learnable, is_learnable_with_gaps(shape, data));
+      if (!is_learnable) splits.clear();  // the rows' places in the matrix tell nothing
+    }
     splits.push_back({.form = form, .skips_zero_groups = true});
+  }
   if (form == TensorForm::kCodes && kernels::is_ternary(shape.type))
     splits.push_back({.form = TensorForm::kBytes});  // where codes of two bits are all as likely
   BANKAI_ASSIGN_OR_RETURN(CodedTensor best, code_split(shape, splits[0], data, options));

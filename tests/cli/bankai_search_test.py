@@ -72,6 +72,10 @@ class Failures(SearchProgram):
         self.refuse(*self.data, *QUICK, "--activation-memory", "10KiB", code=2,
                     says="more than the limit of 0.0 MiB")
 
+    def test_options_of_strictly_binary_models(self):
+        for option in (["--tie", "latest"], ["--logit-scale", 1]):
+            self.refuse(*self.data, *QUICK, *option, code=2, says=f"{option[0]} does not go with")
+
     def test_no_flip_within_the_budget(self):
         out = self.path("patch.bkp")
         self.refuse(*self.data, *QUICK, "--budget-bytes", 10, "-o", out, code=4, says="budget")

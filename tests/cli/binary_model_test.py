@@ -97,6 +97,11 @@ class BinaryModel(unittest.TestCase):
         self.assertGreater(out["generation_tps"], 0)
         self.assertEqual(out["kv_bytes_per_position"], 4 * 2 * 64)
 
+    def test_bench_refuses_options_without_a_meaning(self):
+        for option in (["--kv-bits", 2], ["--target", "t.txt"], ["--activations", "a16"]):
+            self.assertIn(f"{option[0]} does not go with a BIT1 model",
+                          run(BENCH, "-m", self.model, *option, code=2))
+
 
 if __name__ == "__main__":
     unittest.main()

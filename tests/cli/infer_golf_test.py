@@ -257,7 +257,8 @@ class GolfTest(unittest.TestCase):
         _, path = self.write("two-bit", 8)
         self.assertIn("--tokenizer", self.fails(2, "-m", path, "--perplexity", "-f", self.text))
         self.fails(2, "-m", path, "-f", self.shard([1, 2]), "-n", 3)  # text without a vocabulary
-        for job in (["-n", 3, "--kv-bits", 2], ["-n", 3, "--chunks", 2], ["-n", 3, "--patch", path]):
+        for job in (["-n", 3, "--kv-bits", 2], ["-n", 3, "--chunks", 2], ["-n", 3, "--patch", path],
+                    ["-n", 3, "--tie", "latest"], ["-n", 3, "--activations", "a16"]):
             self.fails(2, "-m", path, "-p", "a", "--tokenizer", self.vocabulary, *job)
         self.fails(2, "-m", path, "--kl-divergence", "-p", "a", "--tokenizer", self.vocabulary)
         self.fails(2, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.vocabulary,

@@ -441,6 +441,17 @@ class Failures(InferProgram):
         self.assertEqual(done.returncode, 2)
         self.assertIn("--model", done.stderr)
 
+    def test_options_of_other_jobs_and_models_are_refused(self):
+        for job, options in (
+                ([], ["--tie latest", "--alpha stored", "--stride 5", "--metric nll",
+                      "--reference x", "--chunks 0"]),
+                (["--perplexity"], ["--chunks 0", "--logit-scale 1", "--answer-tokens 4"]),
+                (["--tokenize"], ["--tokenizer x"]), (["--kl-divergence"], ["--stride 5"])):
+            for option in options:
+                name, value = option.split()
+                says = f"{name} does not go with a GGUF model and {job[0] if job else 'a prompt'}"
+                self.assertIn(says, self.infer("-p", "ab", *job, name, value, code=2))
+
     def test_missing_and_foreign_models(self):
         self.infer("-p", "a", model="/nowhere/model.gguf", code=1)
         self.infer("-p", "a", model=self.path(""), code=1)

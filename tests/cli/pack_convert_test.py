@@ -121,6 +121,13 @@ class Convert(unittest.TestCase):
             path.write_bytes(b"".join(good.rpartition(change[0])[:1] + (change[1],)
                                       + good.rpartition(change[0])[2:]))
             self.refused(3, message, folder, "--to", "f32")
+        path.write_bytes(good)
+        added = folder / "added_tokens.json"
+        for place in (5, len(pieces)):  # a piece has it, or another file says otherwise
+            added.write_text(json.dumps({"<other>": place}))
+            self.refused(3, f"both have the id {place}", folder, "--to", "f32")
+        added.write_text(json.dumps({pieces[5]: 5, "<think>": len(pieces)}))
+        self.assertEqual(self.tokens(self.convert(folder, "twice.gguf", "--to", "f32")), tokens)
 
     def test_mlx_words_become_q1_0_bit_for_bit(self):
         folder, floats, reference = self.check_logits("mlx", 1e-5)

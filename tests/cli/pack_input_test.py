@@ -53,7 +53,11 @@ class Inputs(unittest.TestCase):
         pack = self.check_binary(model)
         done = run(PACK, "plan", model, "--budget-bytes", "1MB", code=3)
         self.assertIn("strictly binary", done.stderr)
+        for option in (("--to", "f16"), ("--scale", "row"), ("--bits", 4), ("--pre", "qwen2")):
+            done = run(PACK, "pack", model, "-o", self.path("x.bkpack"), *option, code=2)
+            self.assertIn(f"{option[0]} does not go with {model}, which is no", done.stderr)
         run(INFER, "-m", pack, "-p", "abc", "--perplexity")
+        run(BENCH, "-m", pack, "-p", 8, "-n", 4, "-r", 1, "-t", 1)
 
     def test_a_binary_residual_model_is_packed_and_runs(self):
         seed = pathlib.Path(SEEDS) / "gguf" / "binary_residual.gguf"

@@ -75,6 +75,16 @@ TEST(CodecSize, LearningFindsRowsAndColumnsOfTrits) {
   EXPECT_LT(size_by("trits.learned", test), size_by("trits.context", test) * 101 / 100);
 }
 
+TEST(CodecSize, ContextsAreNotTriedWhereLearningSaves) {
+  const TestContent bits = correlated_bits(1024, 640, 1);
+  const CodecChoice choice = choose_codec(ContentSource(bits.content, bits.logical), {}).value();
+  EXPECT_EQ(choice.codec->name(), "bits.learned");
+  for (const CodecSize& size : choice.sizes)
+    if (size.codec->name() == "bits.context") {
+      EXPECT_FALSE(size.is_measured);
+    }
+}
+
 TEST(CodecSize, WhatCannotBeLearnedIsNotTried) {
   // Beyond what is small enough to be tried without asking.
   const TestContent bits = random_bits(1024, 1024, 3);

@@ -126,6 +126,29 @@ TEST(TensorParts, ZeroGroupsAreLeftOut) {
   }
 }
 
+// Without zero groups the others lose their columns. Of a large matrix that alone is tried, unless
+// its rows or columns are alike.
+TEST(TensorParts, ZeroGroupsStayWhereThePlacesOfOthersTellMore) {
+  const TensorShape shape = shape_of(TensorType::kQ1_0, 1024, 1024);
+  const GroupLayout layout = group_layout(shape.type);
+  std::vector<std::byte> noise = random_data(shape, 4);
+  std::vector<std::byte> alike = noise;  // a row's signs times a pattern, one for each group
+  const CounterRng patterns(5);
+  for (std::size_t group = 0; group < 8192; ++group)
+    for (std::size_t i = 0; i < 16; ++i)
+      alike[group * layout.bytes + layout.codes_offset + i] =
+          noise[group / 8 * 8 * layout.bytes + layout.codes_offset + i] ^
+          static_cast<std::byte>(patterns.bits(group % 8 * 16 + i));
+  clear_groups(shape, 5, noise);
+  clear_groups(shape, 5, alike);
+  const CodedTensor of_noise = expect_identity(shape, noise);
+  EXPECT_TRUE(of_noise.split.skips_zero_groups);
+  EXPECT_EQ(of_noise.parts.back().bytes, (8192U - 1639U) * 16U);
+  const CodedTensor of_alike = expect_identity(shape, alike);
+  EXPECT_FALSE(of_alike.split.skips_zero_groups);
+  EXPECT_LT(of_alike.parts.back().bytes, of_noise.parts.back().bytes / 10 * 7);
+}
+
 // Numbers of one magnitude per `group` columns, with signs or trits in front.
 std::vector<std::byte> grouped_floats(const TensorShape& shape, std::size_t group,
                                       bool is_ternary) {
