@@ -1,9 +1,9 @@
 #include "cli/bench_binary.h"
 
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include <nlohmann/json.hpp>

@@ -7,6 +7,7 @@
 
 #include "bfs/held_out.h"
 #include "cli/json_output.h"
+#include "cli/model_kind.h"
 #include "cli/parse.h"
 #include "cli/patch_commands.h"
 #include "cli/patch_loading.h"
@@ -147,6 +148,12 @@ Status patch_overlap(const CommandLine& line, Files files) {
 Status patch_validate(const CommandLine& line, Files files) {
   if (line.has("probes") && !line.has("model"))
     return make_error(ErrorCode::kUsage, "--probes needs --model MODEL");
+  if (line.has("probes")) {
+    BANKAI_ASSIGN_OR_RETURN(const ModelKind kind,
+                            detect_model_kind(line.get<std::string>("model")));
+    if (kind == ModelKind::kBit1)
+      return make_error(ErrorCode::kUsage, "--probes does not go with a BIT1 model");
+  }
   const std::string model = line.has("model") ? line.get<std::string>("model") : "";
   std::optional<PatchWeights> weights;
   if (line.has("model")) {

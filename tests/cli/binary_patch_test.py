@@ -147,6 +147,12 @@ class BinaryPatch(unittest.TestCase):
         self.assertIn("--metadata", run(PATCH, "apply", self.model, self.patch, "--metadata", "-o",
                                         self.path("x"), code=2))
 
+    def test_probes_are_refused_before_anything_is_said(self):
+        done = subprocess.run([PATCH, "validate", self.patch, "-m", self.model, "--probes", "p.json"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("--probes does not go with a BIT1 model", done.stderr)
+
     def test_infer_runs_a_patched_model(self):
         out = self.path("out.bit1")
         run(PATCH, "apply", self.model, self.patch, "-o", out)
