@@ -148,6 +148,7 @@ std::optional<Plan> Planner::plan(std::uint64_t tensor_bytes) const {
   if (!choice) return std::nullopt;
   plan.steps = steps_of(*choice);
   plan.tensor_bytes = choice->bytes;
+  plan.sum_of_losses = choice->loss;
   plan.predicted = fit_.predict(choice->loss);
   return plan;
 }
@@ -158,6 +159,7 @@ Status Planner::measure(Plan& plan) {
                             measure_plan(plan.steps, *held_out_meter_, exact_held_out_));
   }
   if (!has_text()) return {};
+  BANKAI_RETURN_IF_ERROR(predict_from_neighbours(plan));
   BANKAI_ASSIGN_OR_RETURN(const NllChange change, measure_plan(plan.steps, *meter_, exact_nll_));
   plan.measured = change.mean;
   plan.standard_error = change.standard_error;

@@ -45,6 +45,7 @@ using SizeOfTensor =
 struct Plan {
   std::vector<LossyStep> steps;  // of each tensor of the file
   std::uint64_t tensor_bytes = 0;
+  double sum_of_losses = 0.0;         // of its steps, each measured or estimated by itself
   double predicted = 0.0;             // rise of the loss, nats per target if there is text
   std::optional<double> measured;     // the same, measured; none without text
   double standard_error = 0.0;        // of `measured`
@@ -80,7 +81,8 @@ class Planner {
   // The plan of tensors of at most `tensor_bytes`: the exact one where that fits. nullopt if there
   // is none. Nothing is measured.
   std::optional<Plan> plan(std::uint64_t tensor_bytes) const;
-  // Sets the measured changes of a plan, as far as there are texts.
+  // Sets the measured changes of a plan, as far as there are texts, and predicts again from plans
+  // like it.
   Status measure(Plan& plan);
   // The options of a plan whose sizes are estimates: what set_bytes() is needed for.
   std::vector<std::size_t> unsettled_tensors(const Plan& plan) const;
@@ -119,6 +121,7 @@ class Planner {
   Status measure_steps(const Progress& progress);
   Status measure_group(const Group& group, std::size_t levels, const NllMeter::Rows& rows);
   Status measure_path(const Progress& progress);
+  Status predict_from_neighbours(Plan& plan);
   Result<NllChange> measure_plan(const std::vector<LossyStep>& steps, NllMeter& meter,
                                  const std::vector<double>& exact);
   std::vector<LossyStep> steps_of(const Selection& selection) const;

@@ -1,6 +1,7 @@
 // The part of the planner that measures: single steps, and plans along the path of the choice.
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <tuple>
 
 #include "packer/plan.h"
@@ -166,6 +167,28 @@ Status Planner::measure_path(const Progress& progress) {
   std::vector<LossFit::Point> fitted;
   for (const PathPoint& point : points) fitted.push_back({point.sum, point.change.mean});
   fit_ = LossFit(std::move(fitted));
+  return {};
+}
+
+// The curve has 20 points, and the loss is not smooth between them. So the plans of the path right
+// below and above are measured too: they differ from this one by a step or two. Where these show no
+// loss beyond noise, the prediction is left as it is.
+Status Planner::predict_from_neighbours(Plan& plan) {
+  const auto points = std::views::iota(std::size_t{0}, curve_->num_points());
+  const auto loss_of = [&](std::size_t index) { return curve_->point(index).loss; };
+  const std::size_t not_below = *std::ranges::lower_bound(points, plan.sum_of_losses, {}, loss_of);
+  const std::size_t above = *std::ranges::upper_bound(points, plan.sum_of_losses, {}, loss_of);
+  // Below the first step is the exact model, above the last point nothing.
+  if (not_below < 2 || above == curve_->num_points()) return {};
+  std::vector<LossFit::Point> neighbours;
+  for (const std::size_t index : {not_below - 1, above}) {
+    const Selection selection = curve_->point(index);
+    BANKAI_ASSIGN_OR_RETURN(const NllChange change,
+                            measure_plan(steps_of(selection), *meter_, exact_nll_));
+    if (change.mean <= 2.0 * change.standard_error) return {};
+    neighbours.push_back({selection.loss, change.mean});
+  }
+  plan.predicted = LossFit(std::move(neighbours)).predict(plan.sum_of_losses);
   return {};
 }
 
