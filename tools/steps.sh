@@ -26,12 +26,15 @@ step() {
   fi
 }
 
-# build PRESET: from whatever is here to a finished build in build/PRESET.
+# build PRESET [TARGET…]: from whatever is here to a finished build in build/PRESET, of all targets
+# or of these.
 build() {
   local preset=$1 log=build/$1.log
+  shift
   mkdir -p build
   : >"$log"
   tools/install-dependencies
   step "$log" "Configuring ($preset)" cmake --preset "$preset"
-  step "$log" "Building ($preset)" cmake --build --preset "$preset" --parallel "$(nproc)"
+  step "$log" "Building ($preset)" cmake --build --preset "$preset" --parallel "$(nproc)" \
+    ${1:+--target "$@"}
 }
