@@ -21,6 +21,10 @@ Unit unit_of(const patch::Flip& flip) {
   return {flip.tensor.layer, projection, flip.row};
 }
 
+constexpr std::size_t kSetsTogether = 2;  // from the largest down
+
+std::ptrdiff_t offset(std::size_t i) { return static_cast<std::ptrdiff_t>(i); }
+
 // 1, 2, 3, 4, 6, 8, 12, 16, 24 … up to and with `largest`.
 std::vector<std::size_t> prefix_sizes(std::size_t largest) {
   std::vector<std::size_t> sizes;
@@ -84,7 +88,7 @@ Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
 }
 
 Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
-                                SearchState& state) {
+                                SearchState& state, PrefixSizes which) {
   const auto fits = [&](std::size_t count) {
     return context.within_budget(toggled(context.space(), state.accepted, ranked.first(count)));
   };
@@ -102,20 +106,37 @@ Result<bool> accept_best_prefix(SearchContext& context, std::span<const Candidat
   for (const std::size_t size : prefix_sizes(largest))
     sets.push_back(toggled(context.space(), state.accepted, ranked.first(size)));
   if (sets.empty()) return false;
-  BANKAI_ASSIGN_OR_RETURN(const std::vector<Fitness> fitness, context.score_sets(sets, state));
   const double penalty = context.options().flip_penalty;
   const auto net = [&](double value, std::size_t flips) {
     return value - penalty * static_cast<double>(flips);
   };
-  std::vector<double> values;
-  for (std::size_t i = 0; i < sets.size(); ++i)
-    values.push_back(net(fitness[i].fitness, sets[i].size()));
-  std::vector<std::size_t> order(sets.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
   const double needed =
       net(state.fitness.fitness, state.accepted.size()) + context.options().min_gain;
+  const std::uint64_t work_before = state.work;
+  std::vector<Fitness> fitness(sets.size());
+  std::vector<double> values(sets.size());
+  std::size_t untried = sets.size();  // the smallest ones
+  for (bool goes_on = true; goes_on && untried > 0;) {
+    const IndexRange some{
+        which == PrefixSizes::kAll || untried <= kSetsTogether ? 0 : untried - kSetsTogether,
+        untried};
+    const auto found = context.score_sets(std::span(sets).subspan(some.begin, some.size()), state);
+    if (!found.ok()) {
+      state.work = work_before;  // all of them are tried again
+      return found.error();
+    }
+    for (std::size_t i = some.begin; i < some.end; ++i) {
+      fitness[i] = (*found)[i - some.begin];
+      values[i] = net(fitness[i].fitness, sets[i].size());
+    }
+    untried = some.begin;
+    const double best = *std::max_element(values.begin() + offset(untried), values.end());
+    goes_on = !(best > needed) || values[untried] == best;
+  }
+  std::vector<std::size_t> order(sets.size() - untried);
+  std::iota(order.begin(), order.end(), untried);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
   for (const std::size_t i : order) {
     if (!(values[i] > needed)) return false;
     if (!context.is_acceptable(sets[i], state)) continue;

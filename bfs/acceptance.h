@@ -23,11 +23,14 @@ double useless_fitness(const SearchContext& context, const SearchState& state);
 Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids, SearchState& state,
                        std::optional<double> threshold = std::nullopt);
 
+// Which numbers of candidates are tried: all, or from the largest down as long as fewer are better.
+enum class PrefixSizes { kAll, kFromTheLargest };
+
 // Collective. Tries the state with the first 1, 2, 3, 4, 6, 8, 12, 16 … of `ranked` flipped, as far
 // as the budgets allow, and accepts the number that has the highest fitness less the penalty of its
 // flips, if that gains more than min_gain and SearchContext::is_acceptable. True if anything was
 // accepted.
 Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
-                                SearchState& state);
+                                SearchState& state, PrefixSizes which = PrefixSizes::kAll);
 
 }  // namespace bankai::bfs

@@ -70,11 +70,15 @@ bool is_correct_answer(const Probe& probe, std::string_view generated) {
          std::any_of(probe.alternates.begin(), probe.alternates.end(), matches);
 }
 
-std::size_t answer_token_limit(const Tokenizer& tokenizer, const Probe& probe) {
+std::size_t longest_answer_tokens(const Tokenizer& tokenizer, const Probe& probe) {
   std::size_t longest = answer_sequence(tokenizer, probe, probe.correct).num_targets();
   for (const std::string& alternate : probe.alternates)
     longest = std::max(longest, answer_sequence(tokenizer, probe, alternate).num_targets());
-  return std::max(kLeastAnswerTokens, longest + kSpareAnswerTokens);
+  return longest;
+}
+
+std::size_t answer_token_limit(const Tokenizer& tokenizer, const Probe& probe) {
+  return std::max(kLeastAnswerTokens, longest_answer_tokens(tokenizer, probe) + kSpareAnswerTokens);
 }
 
 }  // namespace bankai::bfs

@@ -28,6 +28,9 @@ std::string normalise_answer(std::string_view text);
 // empty, starts with "+c", or does not start with a digit, a lower-case letter or one of ^ / + -.
 bool is_correct_answer(const Probe& probe, std::string_view generated);
 
+// Tokens of the longest accepted answer.
+std::size_t longest_answer_tokens(const model::Tokenizer& tokenizer, const Probe& probe);
+
 // Tokens to generate for a probe: max(14, the longest accepted answer + 4).
 std::size_t answer_token_limit(const model::Tokenizer& tokenizer, const Probe& probe);
 

@@ -4,26 +4,23 @@
 #include <cmath>
 
 #include "bfs/answer.h"
-#include "model/generation.h"
 
 namespace bankai::bfs {
 
-std::vector<Answer> generate_answers(model::Transformer& transformer,
-                                     const model::Replacements& replacements,
-                                     std::span<const Probe> probes, const AnswerOptions& options) {
-  const model::Tokenizer& tokenizer = transformer.model().tokenizer();
+std::vector<Answer> generate_answers(Responder& responder, std::span<const Probe> probes,
+                                     const AnswerOptions& options) {
+  const model::Tokenizer& tokenizer = responder.tokenizer();
   std::vector<std::vector<model::TokenId>> prompts;
   std::vector<std::size_t> limits;
   for (const Probe& probe : probes) {
     prompts.push_back(prompt_tokens(tokenizer, probe));
-    limits.push_back(options.max_tokens > 0 ? options.max_tokens
-                                            : answer_token_limit(tokenizer, probe));
+    limits.push_back(options.max_tokens > 0 ? options.max_tokens : responder.answer_limit(probe));
   }
-  const auto is_done = [&](std::size_t index, const std::vector<model::TokenId>& tokens) {
-    return tokens.size() >= limits[index] ||
-           tokenizer.decode(tokens.back()).find('\n') != std::string::npos;
-  };
-  const auto generated = model::generate_greedy(transformer, replacements, prompts, is_done);
+  const auto generated = responder.continue_greedily(
+      prompts, [&](std::size_t index, const std::vector<model::TokenId>& tokens) {
+        return tokens.size() >= limits[index] ||
+               tokenizer.decode(tokens.back()).find('\n') != std::string::npos;
+      });
   std::vector<Answer> answers(probes.size());
   for (std::size_t i = 0; i < probes.size(); ++i) {
     const std::string text = tokenizer.decode(generated[i]);
@@ -31,6 +28,12 @@ std::vector<Answer> generate_answers(model::Transformer& transformer,
     answers[i].correct = is_correct_answer(probes[i], answers[i].generated);
   }
   return answers;
+}
+
+std::vector<Answer> generate_answers(model::Transformer& transformer,
+                                     const model::Replacements& replacements,
+                                     std::span<const Probe> probes, const AnswerOptions& options) {
+  return generate_answers(*make_responder(transformer, replacements), probes, options);
 }
 
 std::size_t count_correct(std::span<const Answer> answers) {

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "bfs/probe.h"
+#include "bfs/responder.h"
 #include "model/transformer.h"
 
 namespace bankai::bfs {
 
 struct AnswerOptions {
-  std::size_t max_tokens = 0;  // 0: answer_token_limit() of each probe
+  std::size_t max_tokens = 0;  // 0: the responder's limit for each probe
 };
 
 struct Answer {
@@ -20,6 +21,8 @@ struct Answer {
   bool correct = false;
 };
 
+std::vector<Answer> generate_answers(Responder& responder, std::span<const Probe> probes,
+                                     const AnswerOptions& options);
 std::vector<Answer> generate_answers(model::Transformer& transformer,
                                      const model::Replacements& replacements,
                                      std::span<const Probe> probes, const AnswerOptions& options);

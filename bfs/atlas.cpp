@@ -41,17 +41,18 @@ std::vector<AtlasSource> describe_sources(const SearchData& data, const Objectiv
   return sources;
 }
 
-bool has_one_bit_network(const model::Model& model, std::uint32_t layer) {
+bool has_one_bit_network(const patch::MatrixLookup& weights, std::uint32_t layer) {
   return std::all_of(kFeedForward.begin(), kFeedForward.end(), [&](Projection projection) {
-    return model.bit_matrix({layer, projection}).has_value();
+    const std::optional<patch::WeightView> view = weights({layer, projection});
+    return view && std::holds_alternative<BitMatrixView>(*view);
   });
 }
 
-std::vector<patch::Flip> flipped_network(const model::Model& model, std::uint32_t layer) {
+std::vector<patch::Flip> flipped_network(const patch::MatrixLookup& weights, std::uint32_t layer) {
   std::vector<patch::Flip> flips;
   for (const Projection projection : kFeedForward) {
     const TensorAddress tensor{layer, projection};
-    const auto rows = static_cast<std::uint32_t>(model.bit_matrix(tensor)->rows());
+    const auto rows = static_cast<std::uint32_t>(std::get<BitMatrixView>(*weights(tensor)).rows());
     for (std::uint32_t row = 0; row < rows; ++row)
       flips.push_back({tensor, row, patch::FlipKind::kRow, 0});
   }
@@ -93,14 +94,15 @@ HalfLayer searched_place(const CandidateSpace& space, std::uint32_t layer) {
 
 Status evaluate_networks(SearchContext& context, SearchState& state,
                          std::vector<AtlasLayer>& layers) {
+  const patch::MatrixLookup weights = context.search_model().weights();
   std::vector<std::size_t> flipped;  // of `layers`
   std::vector<HalfLayer> from;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (!has_one_bit_network(context.model(), layers[i].layer)) continue;
+    if (!has_one_bit_network(weights, layers[i].layer)) continue;
     flipped.push_back(i);
     from.push_back(searched_place(context.space(), layers[i].layer));
   }
-  const auto flips = [&](std::size_t i) { return flipped_network(context.model(), from[i].layer); };
+  const auto flips = [&](std::size_t i) { return flipped_network(weights, from[i].layer); };
   BANKAI_ASSIGN_OR_RETURN(const std::vector<double> scores,
                           context.score_patches(from, flips, state));
   const std::size_t num_items = context.objective().items.size();
@@ -155,7 +157,9 @@ Result<Atlas> make_atlas(SearchContext& context, const SearchData& data, const s
   atlas.sources = describe_sources(data, context.objective());
   SearchState state;
   BANKAI_RETURN_IF_ERROR(context.enter_state(state));
-  AtlasSink sink(context.space(), context.model(), options.control_penalty);
+  AtlasSink sink(context.space(), context.search_model().weights(),
+                 context.search_model().transformer() == nullptr ? nullptr : &context.model(),
+                 options.control_penalty);
   BANKAI_RETURN_IF_ERROR(context.predict(all_items(context.objective()), state, sink));
   atlas.tensors = std::move(sink).tensors();
   for (const AtlasTensor& tensor : atlas.tensors)

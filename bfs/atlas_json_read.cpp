@@ -205,8 +205,9 @@ AtlasTensor read_tensor(Fields& fields) {
   AtlasTensor tensor;
   tensor.address.layer = static_cast<std::uint32_t>(fields.count("layer", patch::kMaxLayers - 1));
   const auto projection = projection_from_short_name(fields.label("tensor"));
-  if (!projection || *projection > Projection::kOutput)
-    fields.fail("\"tensor\" names no matrix of a layer");
+  const bool is_table = projection && *projection > Projection::kOutput;  // in layer 0
+  if (!projection || (is_table && tensor.address.layer != 0))
+    fields.fail("\"tensor\" names no matrix of the layer");
   else
     tensor.address.projection = *projection;
   tensor.rows = static_cast<std::uint32_t>(fields.count("rows", patch::kMaxRows));

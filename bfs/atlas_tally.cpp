@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "bfs/flippable.h"
 #include "bfs/single_weights.h"
 
 namespace bankai::bfs {
@@ -132,11 +131,12 @@ AtlasKind AtlasTally::finish() && {
   return std::move(result_);
 }
 
-AtlasSink::AtlasSink(const CandidateSpace& space, const model::Model& model, double control_penalty)
+AtlasSink::AtlasSink(const CandidateSpace& space, const patch::MatrixLookup& weights,
+                     const model::Model* model, double control_penalty)
     : model_(model) {
   for (std::size_t tensor = 0; tensor < space.tensors().size(); ++tensor) {
     const TensorAddress address = space.tensors()[tensor];
-    const patch::TensorShape shape = *flippable_shape(model, address);
+    const patch::TensorShape shape = *patch::shape_of(address, *weights(address));
     tensors_.push_back({address, shape.rows, shape.cols, {}});
     for (const patch::FlipKind kind : kFlipKinds) {
       const std::uint64_t per_row = space.count_per_row(tensor, kind);
@@ -167,7 +167,7 @@ std::vector<std::uint8_t> AtlasSink::legal_ones(const Part& part, std::uint64_t 
   const auto before = static_cast<std::ptrdiff_t>(first % tensor.cols);
   for (; legal.size() < count + first % tensor.cols; ++row) {
     const std::vector<std::uint8_t> of_row =
-        legal_steps(model_, {}, tensor.address, row, part.kind);
+        legal_steps(*model_, {}, tensor.address, row, part.kind);
     legal.insert(legal.end(), of_row.begin(), of_row.end());
   }
   return {legal.begin() + before, legal.begin() + before + static_cast<std::ptrdiff_t>(count)};

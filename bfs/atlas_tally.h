@@ -53,8 +53,10 @@ class AtlasTally {
 // unpatched model. Kinds of which it may take none are left out.
 class AtlasSink final : public ChangeSink {
  public:
-  // space and model must outlive this.
-  AtlasSink(const CandidateSpace& space, const model::Model& model, double control_penalty);
+  // weights: of the space's tensors. model: which steps are legal in it; none are asked for where
+  // it is null. References must outlive this.
+  AtlasSink(const CandidateSpace& space, const patch::MatrixLookup& weights,
+            const model::Model* model, double control_penalty);
   void take(CandidateId first, std::span<const PredictedChange> changes) override;
   std::vector<AtlasTensor> tensors() &&;
 
@@ -70,7 +72,7 @@ class AtlasSink final : public ChangeSink {
     CandidateId first = 0;
     AtlasTally tally;
   };
-  const model::Model& model_;
+  const model::Model* model_;
   std::vector<AtlasTensor> tensors_;
   std::vector<Part> parts_;  // ascending
 };

@@ -2,7 +2,10 @@
 
 #include <utility>
 
-#include "bfs/binary_evaluator.h"
+#include "bfs/binary_delta.h"
+#include "bfs/binary_sensitivity.h"
+#include "bfs/change_evaluator.h"
+#include "bfs/flipped_model.h"
 #include "model/binary_matrices.h"
 #include "model/binary_text.h"
 #include "model/byte_alphabet.h"
@@ -13,6 +16,23 @@ namespace {
 
 // What a word operation does in the time of a multiply-add.
 constexpr std::uint64_t kBitsPerStep = 64;
+
+class StrictResponder final : public CharacterResponder {
+ public:
+  StrictResponder(const model::Tokenizer& tokenizer, model::BinaryModel model,
+                  const kernels::KernelTable& table, const model::BinaryOptions& options)
+      : CharacterResponder(tokenizer),
+        model_(std::move(model)),
+        transformer_(model_, table, options),
+        characters_(transformer_, 1.0, true) {}
+
+ private:
+  model::CharacterModel& characters() override { return characters_; }
+
+  model::BinaryModel model_;
+  model::BinaryTransformer transformer_;
+  model::StrictCharacterModel characters_;
+};
 
 class StrictBinaryModel final : public SearchModel {
  public:
@@ -46,8 +66,28 @@ class StrictBinaryModel final : public SearchModel {
   }
   std::unique_ptr<FlipEvaluator> make_evaluator(const Objective& objective,
                                                 std::span<const TensorAddress>) override {
-    return std::make_unique<BinaryEvaluator>(model_, table_, options_, logit_scale_, objective);
+    return std::make_unique<ChangeEvaluator>(
+        std::make_unique<BinaryDelta>(model_, table_, options_, logit_scale_, objective.sequences),
+        table_, options_.threads, objective);
   }
+
+  std::unique_ptr<Responder> make_responder(std::span<const patch::Flip> flips) override {
+    return std::make_unique<StrictResponder>(tokenizer_, with_flips(model_, flips), table_,
+                                             options_);
+  }
+  bool has_divergences() const override { return true; }
+  std::unique_ptr<Predictor> make_predictor(const Objective& objective,
+                                            const CandidateSpace& space) override {
+    return std::make_unique<BinarySensitivity>(model_, table_, options_, logit_scale_, objective,
+                                               space);
+  }
+  void run_forward(const Objective& objective) override {
+    model::BinaryTransformer transformer(model_, table_, options_);
+    const BinaryTrace trace = trace_binary(transformer, objective.sequences);
+    std::vector<std::int64_t> logits(trace.num_tokens() * model_.shape.vocabulary);
+    transformer.logits(trace.top, logits);
+  }
+  bool searches_tables() const override { return true; }
 
   model::Transformer* transformer() override { return nullptr; }
 
@@ -65,8 +105,16 @@ class StrictBinaryModel final : public SearchModel {
   model::Tokenizer tokenizer_;
 };
 
-// One token for each byte, and nothing to merge.
+Status check_text(const std::string& text, const std::string& where, std::size_t vocabulary) {
+  const auto tokens = model::encode_characters(text, vocabulary);
+  if (!tokens.ok()) return with_context(tokens.error(), where);
+  return {};
+}
+
+}  // namespace
+
 Result<model::Tokenizer> character_tokenizer(std::size_t vocabulary) {
+  BANKAI_RETURN_IF_ERROR(model::encode_characters("", vocabulary));
   std::vector<std::string> texts(vocabulary);
   model::TokenizerMetadata metadata;
   metadata.source = "characters";
@@ -80,20 +128,11 @@ Result<model::Tokenizer> character_tokenizer(std::size_t vocabulary) {
   return model::Tokenizer::from_metadata(metadata);
 }
 
-Status check_text(const std::string& text, const std::string& where, std::size_t vocabulary) {
-  const auto tokens = model::encode_characters(text, vocabulary);
-  if (!tokens.ok()) return with_context(tokens.error(), where);
-  return {};
-}
-
-}  // namespace
-
 Result<std::unique_ptr<SearchModel>> make_binary_search_model(const model::BinaryModel& model,
                                                               const kernels::KernelTable& table,
                                                               const model::BinaryOptions& options,
                                                               double logit_scale,
                                                               std::string name) {
-  BANKAI_RETURN_IF_ERROR(model::encode_characters("", model.shape.vocabulary));
   BANKAI_ASSIGN_OR_RETURN(model::Tokenizer tokenizer, character_tokenizer(model.shape.vocabulary));
   return std::unique_ptr<SearchModel>(std::make_unique<StrictBinaryModel>(
       model, table, options, logit_scale, std::move(name), std::move(tokenizer)));
@@ -103,11 +142,6 @@ Status check_binary_data(const SearchData& data, std::size_t vocabulary) {
   for (const auto* sources : {&data.targets, &data.controls, &data.held_out})
     for (const WeightedData& source : *sources) {
       const std::string& path = source.data.path;
-      if (sources != &data.targets && !source.data.probes.empty())
-        return make_error(ErrorCode::kUnsupported,
-                          "%s: a strictly binary model takes probes as targets only, other data as "
-                          "texts",
-                          path.c_str());
       for (const std::string& text : source.data.texts)
         BANKAI_RETURN_IF_ERROR(check_text(text, path, vocabulary));
       for (const Probe& probe : source.data.probes)

@@ -1,5 +1,4 @@
-// A strictly binary model as a search sees it (docs/binary_models.md). It has no gradients and
-// generates no answers here; its tokens are characters.
+// A strictly binary model as a search sees it (docs/binary_models.md). Its tokens are characters.
 #pragma once
 
 #include <memory>
@@ -12,6 +11,10 @@
 
 namespace bankai::bfs {
 
+// One token for each byte, and nothing to merge. Errors: kUnsupported for a vocabulary that is not
+// one of characters.
+Result<model::Tokenizer> character_tokenizer(std::size_t vocabulary);
+
 // References must outlive it. `name`: for reports. Errors: kUnsupported for a vocabulary that is
 // not one of characters.
 Result<std::unique_ptr<SearchModel>> make_binary_search_model(const model::BinaryModel& model,
@@ -19,8 +22,7 @@ Result<std::unique_ptr<SearchModel>> make_binary_search_model(const model::Binar
                                                               const model::BinaryOptions& options,
                                                               double logit_scale, std::string name);
 
-// Errors: kBadInput for a text with other characters than the model's; kUnsupported for held-out
-// probes and for control probes, whose answers would have to be generated.
+// Errors: kBadInput for a text with other characters than the model's.
 Status check_binary_data(const SearchData& data, std::size_t vocabulary);
 
 }  // namespace bankai::bfs

@@ -20,22 +20,42 @@ double number_or_worst(double value) {
   return std::isnan(value) ? -std::numeric_limits<double>::infinity() : value;
 }
 
+// Items one after the other.
+class FitnessSum {
+ public:
+  void add(const Item& item, double base, double score) {
+    if (item.is_control) {
+      loss_.add(score >= base ? 0.0 : base - score, item.weight);
+    } else {
+      gain_.add(score - base, item.weight);
+    }
+  }
+  Fitness fitness(double control_penalty) const {
+    return {number_or_worst(gain_.mean() - control_penalty * loss_.mean()), gain_.mean(),
+            loss_.mean()};
+  }
+
+ private:
+  WeightedMean gain_;
+  WeightedMean loss_;
+};
+
 }  // namespace
 
 Fitness compute_fitness(const Objective& objective, std::span<const double> base,
                         std::span<const double> scores, double control_penalty) {
-  WeightedMean gain;
-  WeightedMean loss;
-  for (std::size_t i = 0; i < objective.items.size(); ++i) {
-    const Item& item = objective.items[i];
-    if (item.is_control) {
-      loss.add(scores[i] >= base[i] ? 0.0 : base[i] - scores[i], item.weight);
-    } else {
-      gain.add(scores[i] - base[i], item.weight);
-    }
-  }
-  const double fitness = gain.mean() - control_penalty * loss.mean();
-  return {number_or_worst(fitness), gain.mean(), loss.mean()};
+  FitnessSum sum;
+  for (std::size_t i = 0; i < objective.items.size(); ++i)
+    sum.add(objective.items[i], base[i], scores[i]);
+  return sum.fitness(control_penalty);
+}
+
+Fitness compute_fitness(const Objective& objective, std::span<const std::size_t> items,
+                        std::span<const double> base, std::span<const double> scores,
+                        double control_penalty) {
+  FitnessSum sum;
+  for (const std::size_t i : items) sum.add(objective.items[i], base[i], scores[i]);
+  return sum.fitness(control_penalty);
 }
 
 std::vector<double> compute_set_gains(const Objective& objective, std::span<const double> base,

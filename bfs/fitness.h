@@ -21,6 +21,10 @@ struct Fitness {
 // number (a flip that breaks the arithmetic) the fitness is -infinity: it ranks last.
 Fitness compute_fitness(const Objective& objective, std::span<const double> base,
                         std::span<const double> scores, double control_penalty);
+// The same of some of the items (indices) alone.
+Fitness compute_fitness(const Objective& objective, std::span<const std::size_t> items,
+                        std::span<const double> base, std::span<const double> scores,
+                        double control_penalty);
 
 // Weighted mean change of the targets' scores of each target set (sets); -infinity where it is not
 // a number.

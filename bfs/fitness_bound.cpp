@@ -21,10 +21,11 @@ std::optional<double> best_score(const Objective& objective, const Item& item, d
       continue;
     }
     if (item.is_control) return base;  // no loss
+    if (item.is_probability) return 1.0;
     if (term.token == kWholeDistribution || !(term.coefficient >= 0.0)) return std::nullopt;
     sum += term.coefficient * 0.0;
   }
-  return sum;
+  return item_score(item, sum);
 }
 
 }  // namespace

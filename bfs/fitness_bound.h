@@ -2,8 +2,8 @@
 //
 // Candidates whose fitness does not exceed a threshold do not matter to a search that wants an
 // improvement. Some of them are recognised early: a log-probability is at most 0, so a target with
-// nothing but log-probabilities of positive weight cannot gain more than it lacks to 0; and a
-// control can only subtract.
+// nothing but log-probabilities of positive weight cannot gain more than it lacks to 0, and one
+// that is a probability not more than it lacks to 1; and a control can only subtract.
 //
 // The bound holds in floating point, not only on paper. Every score that is not known yet is
 // replaced by one that is at least as good for the fitness, and the fitness is then computed by

@@ -1,7 +1,6 @@
 #include "bfs/group_evaluator.h"
 
-#include <set>
-
+#include "bfs/item_sample.h"
 #include "bfs/objective_shard.h"
 
 namespace bankai::bfs {
@@ -32,18 +31,17 @@ std::vector<double> GroupEvaluator::enter_patch(std::span<const patch::Flip> fli
 
 std::vector<double> GroupEvaluator::evaluate_flip(const patch::Flip& flip,
                                                   std::span<const std::size_t> items) {
-  const Objective& part = groups_ != nullptr ? shard_ : objective_;
-  const std::size_t first =
-      groups_ != nullptr ? shards_[static_cast<std::size_t>(groups_->shard())].begin : 0;
-  std::set<std::uint32_t> sequences;
-  for (const std::size_t i : items) {
-    if (i < first || i - first >= part.items.size()) continue;
-    const Item& item = part.items[i - first];
-    for (std::size_t term = item.first_term; term < item.last_term; ++term)
-      sequences.insert(part.terms[term].sequence);
-  }
-  const std::vector<std::uint32_t> chosen(sequences.begin(), sequences.end());
-  return whole(evaluator_->evaluate_flips({&flip, 1}, chosen));
+  return whole(evaluator_->evaluate_flips({&flip, 1}, sequences_here(items)));
+}
+
+std::vector<std::uint32_t> GroupEvaluator::sequences_here(
+    std::span<const std::size_t> items) const {
+  if (groups_ == nullptr) return sequences_of(objective_, items);
+  const IndexRange here = shards_[static_cast<std::size_t>(groups_->shard())];
+  std::vector<std::size_t> mine;
+  for (const std::size_t i : items)
+    if (i >= here.begin && i < here.end) mine.push_back(i - here.begin);
+  return sequences_of(shard_, mine);
 }
 
 // What the ranks of the group have, put together.

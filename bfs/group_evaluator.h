@@ -37,6 +37,9 @@ class GroupEvaluator {
   // items outside of `items`, ascending, are meaningless.
   std::vector<double> evaluate_flip(const patch::Flip& flip, std::span<const std::size_t> items);
 
+  // Local. The sequences of this rank's part of the data that these items (ascending) lie in.
+  std::vector<std::uint32_t> sequences_here(std::span<const std::size_t> items) const;
+
   // The item scores (evaluations, items) of one batch over this rank's part of the data.
   using EvaluatePart =
       std::function<Result<std::vector<double>>(FlipEvaluator& evaluator, std::size_t batch)>;

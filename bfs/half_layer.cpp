@@ -1,11 +1,9 @@
 #include "bfs/half_layer.h"
 
-#include "core/check.h"
-
 namespace bankai::bfs {
 
 HalfLayer half_layer_of(TensorAddress tensor) {
-  BANKAI_CHECK(tensor.projection < Projection::kEmbedding, "flips are searched inside layers only");
+  if (tensor.projection >= Projection::kEmbedding) return {};
   return {tensor.layer, tensor.projection <= Projection::kDown};
 }
 

@@ -16,7 +16,7 @@ struct HalfLayer {
   auto operator<=>(const HalfLayer&) const = default;
 };
 
-// REQUIRES: the tensor is a matrix inside a layer.
+// Of the embedding the lowest; of the head too, which does for counting work.
 HalfLayer half_layer_of(TensorAddress tensor);
 
 // How many half-layers a pass from `from` to the top of a model of `num_layers` layers runs.

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "bfs/fitness.h"
-#include "bfs/overlay.h"
 
 namespace bankai::bfs {
 
@@ -20,7 +19,7 @@ Result<HeldOut> HeldOut::create(SearchModel& model, mpi::Communicator& communica
   HeldOut held_out(model, communicator);
   ObjectiveBuilder builder(model.tokenizer(), text_context);
   for (const WeightedData& source : data) {
-    if (model.transformer() == nullptr && !source.data.probes.empty())
+    if (!source.data.probes.empty() && model.make_responder({}) == nullptr)
       return make_error(ErrorCode::kUnsupported, "%s: this kind of model answers no probes",
                         source.data.path.c_str());
     for (const Probe& probe : source.data.probes) {
@@ -49,13 +48,13 @@ double HeldOut::gain(std::span<const patch::Flip> flips) {
 }
 
 // Whether each probe is answered right; each rank generates the answers to some.
-std::vector<Answer> HeldOut::answers(const model::Replacements& replacements,
+std::vector<Answer> HeldOut::answers(std::span<const patch::Flip> flips,
                                      const AnswerOptions& options) {
   const IndexRange mine = part_of(probes_.size(), static_cast<std::size_t>(communicator_->size()),
                                   static_cast<std::size_t>(communicator_->rank()));
   std::vector<std::byte> correct;
   for (const Answer& answer :
-       generate_answers(*model_->transformer(), replacements,
+       generate_answers(*model_->make_responder(flips),
                         std::span(probes_).subspan(mine.begin, mine.size()), options))
     correct.push_back(answer.correct ? std::byte{1} : std::byte{0});
   std::vector<Answer> all;
@@ -69,10 +68,9 @@ HeldOutResult HeldOut::compare(std::span<const patch::Flip> flips, const AnswerO
   result.score_before = base_score_;
   result.score_after = result.score_before + gain(flips);
   result.num_probes = probes_.size();
-  if (model_->transformer() == nullptr) return result;
-  const model::RowOverlay overlay = make_overlay(model_->transformer()->model(), flips);
+  if (probes_.empty()) return result;
   const std::vector<Answer> before = answers({}, options);
-  const std::vector<Answer> after = answers({&overlay, {}}, options);
+  const std::vector<Answer> after = answers(flips, options);
   result.correct_before = count_correct(before);
   result.correct_after = count_correct(after);
   const AnswerChange change = compare_answers(before, after);

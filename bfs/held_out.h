@@ -35,7 +35,7 @@ class HeldOut {
  public:
   // Collective, as are its end, gain() and compare(). Scores use the nll metric whatever the
   // search's metric is. References must outlive this.
-  // Errors: kUnsupported for probes on a model without a transformer, which answers none.
+  // Errors: kUnsupported for probes on a model that answers none.
   static Result<HeldOut> create(SearchModel& model, mpi::Communicator& communicator,
                                 const std::vector<WeightedData>& data, std::size_t text_context);
   static Result<HeldOut> create(model::Transformer& transformer, mpi::Communicator& communicator,
@@ -50,8 +50,7 @@ class HeldOut {
  private:
   HeldOut(SearchModel& model, mpi::Communicator& communicator)
       : model_(&model), communicator_(&communicator) {}
-  std::vector<Answer> answers(const model::Replacements& replacements,
-                              const AnswerOptions& options);
+  std::vector<Answer> answers(std::span<const patch::Flip> flips, const AnswerOptions& options);
 
   std::unique_ptr<SearchModel> own_model_;  // where the caller has a transformer
   SearchModel* model_;

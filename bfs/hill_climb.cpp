@@ -125,18 +125,11 @@ class HillClimb final : public Strategy {
                      [&](std::size_t a, std::size_t b) { return base[a] < base[b]; });
     if (targets.size() > kScreenTargets)
       targets.erase(targets.begin() + kScreenTargets, targets.end());
-    std::set<std::uint32_t> sequences;
-    std::uint64_t tokens = 0;
-    for (const std::size_t item : targets)
-      for (std::size_t i = objective.items[item].first_term; i < objective.items[item].last_term;
-           ++i)
-        if (sequences.insert(objective.terms[i].sequence).second)
-          tokens += objective.sequences[objective.terms[i].sequence].size();
     std::vector<std::size_t> items = targets;
     std::sort(items.begin(), items.end());
     const std::vector<double> scores = context.score_alone(candidate, items);
-    state.work +=
-        context.flip_cost(context.space().flip(candidate).tensor) * tokens / objective.num_tokens();
+    state.work += context.flip_cost(context.space().flip(candidate).tensor) *
+                  count_tokens(objective, sequences_of(objective, items)) / objective.num_tokens();
     return std::any_of(targets.begin(), targets.end(),
                        [&](std::size_t item) { return scores[item] > base[item]; });
   }

@@ -5,6 +5,7 @@
 
 #include "bfs/answer.h"
 #include "core/format.h"
+#include "kernels/scalar_math.h"
 #include "model/perplexity.h"
 
 namespace bankai::bfs {
@@ -14,13 +15,15 @@ using model::TokenId;
 
 namespace {
 
-constexpr std::array<MetricName, 5> kMetrics = {{
+constexpr std::array<MetricName, 6> kMetrics = {{
     {Metric::kNll, "nll", "log-probability of the right answer, or of a text"},
     {Metric::kMargin, "margin",
      "right answer minus the model's own best wrong answer, refreshed each round"},
     {Metric::kSeqLogprob, "seq_logprob", "right answer minus the probe's fixed wrong answer"},
     {Metric::kTokenGap, "token_gap", "logit gap of two single tokens at the end of the prompt"},
     {Metric::kKl, "kl", "divergence from the unpatched model (controls only)"},
+    {Metric::kProbability, "probability",
+     "probability of the right answer: their mean is the expected share of right answers"},
 }};
 
 }  // namespace
@@ -35,6 +38,10 @@ std::optional<Metric> find_metric(std::string_view name) {
   for (const MetricName& entry : kMetrics)
     if (entry.name == name) return entry.metric;
   return std::nullopt;
+}
+
+double item_score(const Item& item, double sum_of_terms) {
+  return item.is_probability ? std::min(1.0, kernels::exp_f64(sum_of_terms)) : sum_of_terms;
 }
 
 std::size_t Objective::num_tokens() const {
@@ -58,10 +65,11 @@ void ObjectiveBuilder::add_terms(std::span<const TokenId> tokens, std::size_t fi
                                 whole ? kWholeDistribution : tokens[i], coefficient});
 }
 
-void ObjectiveBuilder::finish_item(std::string name, double weight, bool is_control) {
+Item& ObjectiveBuilder::finish_item(std::string name, double weight, bool is_control) {
   const std::size_t first = objective_.items.empty() ? 0 : objective_.items.back().last_term;
   objective_.items.push_back(
-      {std::move(name), weight, is_control, first, objective_.terms.size(), set_});
+      {std::move(name), weight, is_control, first, objective_.terms.size(), set_, false});
+  return objective_.items.back();
 }
 
 Status ObjectiveBuilder::add_probe(const Probe& probe, Metric metric, double weight,
@@ -92,7 +100,7 @@ Status ObjectiveBuilder::add_probe(const Probe& probe, Metric metric, double wei
       add_terms(tokens, first_target, -1.0, false);
     }
   }
-  finish_item(probe.name, weight, is_control);
+  finish_item(probe.name, weight, is_control).is_probability = metric == Metric::kProbability;
   return {};
 }
 

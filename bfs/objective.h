@@ -21,11 +21,13 @@
 namespace bankai::bfs {
 
 enum class Metric {
-  kNll,         // ln P(right answer), or mean ln P of a text's tokens
-  kMargin,      // the same minus ln P(the model's own best wrong answer), refreshed each round
-  kSeqLogprob,  // ln P(right answer) − ln P(the probe's fixed wrong answer)
-  kTokenGap,    // logit gap of the answers' last stand-alone subtokens at the end of the prompt
-  kKl,          // −KL(unpatched ‖ patched), mean over the scored rows; for controls
+  kNll,          // ln P(right answer), or mean ln P of a text's tokens
+  kMargin,       // the same minus ln P(the model's own best wrong answer), refreshed each round
+  kSeqLogprob,   // ln P(right answer) − ln P(the probe's fixed wrong answer)
+  kTokenGap,     // logit gap of the answers' last stand-alone subtokens at the end of the prompt
+  kKl,           // −KL(unpatched ‖ patched), mean over the scored rows; for controls
+  kProbability,  // P(right answer), whose mean is the expected share of right answers; texts as
+                 // kNll
 };
 
 struct MetricName {
@@ -48,15 +50,20 @@ struct Term {
   double coefficient = 1.0;
 };
 
-// A target or control: its score is the sum of terms [first_term, last_term), in order.
+// A target or control: its score is the sum of terms [first_term, last_term), in order, or what
+// item_score() makes of it.
 struct Item {
   std::string name;
   double weight = 1.0;
   bool is_control = false;
   std::size_t first_term = 0;
   std::size_t last_term = 0;
-  std::uint32_t set = 0;  // which of the targets' (or controls') sources it comes from
+  std::uint32_t set = 0;        // which of the targets' (or controls') sources it comes from
+  bool is_probability = false;  // the sum is that of a log-probability, the score is e to it
 };
+
+// At most 1 for a probability; rounding could exceed it.
+double item_score(const Item& item, double sum_of_terms);
 
 struct Objective {
   std::vector<std::vector<model::TokenId>> sequences;  // model inputs, each from an empty cache
@@ -94,7 +101,7 @@ class ObjectiveBuilder {
   // Terms for each target of the sequence; `whole` for divergences instead of log-probabilities.
   void add_terms(std::span<const model::TokenId> tokens, std::size_t first_target,
                  double coefficient, bool whole);
-  void finish_item(std::string name, double weight, bool is_control);
+  Item& finish_item(std::string name, double weight, bool is_control);
 
   const model::Tokenizer& tokenizer_;
   std::size_t text_context_;

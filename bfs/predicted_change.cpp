@@ -8,7 +8,8 @@
 namespace bankai::bfs {
 namespace {
 
-constexpr double kLeastMiss = 1e-6;  // 1 − P below this is as good as none
+constexpr double kLeastMiss = 1e-6;     // 1 − P below this is as good as none
+constexpr double kLeastChance = 1e-30;  // P below this cannot be moved by a change of first order
 
 // Without branches, so that compilers make vectors of it. One of the two parts is 0.
 float curved(float s, float curvature, float most) {
@@ -17,6 +18,12 @@ float curved(float s, float curvature, float most) {
   const float loss = std::min(s, 0.0F);
   return (gain - half * gain * gain) +
          std::max(loss - half * loss * loss, loss * (1.0F + curvature));
+}
+
+// The probability that one logit of two moves by first order by s.
+float bent_probability(float s, double p) {
+  const double moved = kernels::exp_f64(static_cast<double>(s) / (p * (1.0 - p)));
+  return static_cast<float>(1.0 / (1.0 + (1.0 - p) / (p * moved)) - p);
 }
 
 }  // namespace
@@ -39,11 +46,28 @@ std::vector<ItemEffect> item_effects(const Objective& objective, std::span<const
     const bool is_log_probability = std::all_of(terms.begin(), terms.end(), [](const Term& term) {
       return term.token != kWholeDistribution && term.coefficient > 0.0;
     });
-    const double p = kernels::exp_f64(std::min(scores[i], 0.0));
-    if (curved && is_log_probability)
+    if (!curved) continue;
+    if (item.is_probability) {
+      if (scores[i] > kLeastChance)
+        effect.probability = static_cast<float>(std::min(scores[i], 1.0 - kLeastMiss));
+    } else if (is_log_probability) {
+      const double p = kernels::exp_f64(std::min(scores[i], 0.0));
       effect.curvature = static_cast<float>(p / std::max(1.0 - p, kLeastMiss));
+    }
   }
   return effects;
+}
+
+std::vector<float> term_slopes(const Objective& objective, std::span<const double> scores) {
+  std::vector<float> slopes(objective.terms.size());
+  for (std::size_t i = 0; i < objective.items.size(); ++i) {
+    const Item& item = objective.items[i];
+    const double slope = item.is_probability ? scores[i] : 1.0;
+    for (std::size_t term = item.first_term; term < item.last_term; ++term)
+      if (objective.terms[term].token != kWholeDistribution)
+        slopes[term] = static_cast<float>(objective.terms[term].coefficient * slope);
+  }
+  return slopes;
 }
 
 void add_effect(const ItemEffect& effect, std::span<const float> s, std::span<float> target_gain,
@@ -54,6 +78,10 @@ void add_effect(const ItemEffect& effect, std::span<const float> s, std::span<fl
     const std::size_t n = std::min(kTogether, s.size() - first);
     float change[kTogether];
     std::copy_n(s.begin() + static_cast<std::ptrdiff_t>(first), n, change);
+    if (effect.probability > 0.0F) {
+      for (std::size_t i = 0; i < n; ++i)
+        change[i] = bent_probability(change[i], static_cast<double>(effect.probability));
+    }
     if (effect.curvature > 0.0F) {
       const float most = 1.0F / effect.curvature;
       for (std::size_t i = 0; i < n; ++i) change[i] = curved(change[i], effect.curvature, most);

@@ -47,14 +47,21 @@ struct ItemEffect {
   bool is_control = false;
   float slack = 0.0F;      // controls: current score − score of the unpatched model
   float curvature = 0.0F;  // P / (1 − P) of a log-probability ln P; 0: changes count as they are
+  float probability =
+      0.0F;  // P of a score that is one and is to bend; 0: changes count as they are
 };
 
 // `curved`: an item whose score is a log-probability ln P moves as that of two classes does when
 // one logit moves: a change s by first order becomes s − s² · P / (1 − P) / 2, up to the largest
-// value of that, and down to the bound s / (1 − P). `used`: the items that count, ascending.
+// value of that, and down to the bound s / (1 − P). A score that is a probability P itself becomes
+// P e^d / (1 − P + P e^d) for d = s / (P (1 − P)). `used`: the items that count, ascending.
 std::vector<ItemEffect> item_effects(const Objective& objective, std::span<const std::size_t> used,
                                      std::span<const double> base, std::span<const double> scores,
                                      bool curved);
+
+// What each term's log-probability means for its item's score by first order, at these item scores
+// (terms); 0 for divergences.
+std::vector<float> term_slopes(const Objective& objective, std::span<const double> scores);
 
 // Adds the effect of first-order changes s (candidates) of one item's score to the candidates'
 // sums. Changes that are no numbers count as a loss of the largest size.

@@ -16,6 +16,7 @@ using model::ScoredSequence;
 using model::TokenId;
 
 constexpr std::size_t kEnoughTargets = 24;
+constexpr std::size_t kTokensTogether = 1024;
 constexpr std::size_t kNotableShare = 10;  // one probe in so many
 
 bool uses_fixed_wrong(Metric metric) {
@@ -44,8 +45,9 @@ bool begin_alike(std::span<const TokenId> a, std::span<const TokenId> b, std::si
 
 class Audit {
  public:
-  explicit Audit(model::Transformer& transformer)
-      : transformer_(transformer), tokenizer_(transformer.model().tokenizer()) {}
+  // transformer: null for other models.
+  Audit(const model::Tokenizer& tokenizer, model::Transformer* transformer)
+      : transformer_(transformer), tokenizer_(tokenizer) {}
 
   void check_answers(const WeightedData& source, Metric metric) {
     for (const Probe& probe : source.data.probes) {
@@ -69,11 +71,17 @@ class Audit {
 
   // What the model itself would write, at each token of the right answers.
   void check_against_model(const WeightedData& source, Metric metric) {
+    if (transformer_ == nullptr) return;
     std::size_t unseen = 0;  // errors that the fixed wrong answer does not stand for
     std::size_t shared = 0;  // of these, in tokens that both answers have
-    for (const Probe& probe : source.data.probes) {
-      const ScoredSequence right = answer_sequence(tokenizer_, probe, probe.correct);
-      const std::vector<TokenId> likeliest = likeliest_tokens(right);
+    std::vector<ScoredSequence> sequences;
+    for (const Probe& probe : source.data.probes)
+      sequences.push_back(answer_sequence(tokenizer_, probe, probe.correct));
+    const std::vector<std::vector<TokenId>> all_likeliest = likeliest_tokens(sequences);
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const Probe& probe = source.data.probes[i];
+      const ScoredSequence& right = sequences[i];
+      const std::vector<TokenId>& likeliest = all_likeliest[i];
       check_inside_token(source, probe, right.tokens.back(), likeliest.back());
       if (!uses_fixed_wrong(metric) || probe.wrong.empty()) continue;
       const std::span<const TokenId> answer = targets_of(right);
@@ -158,22 +166,45 @@ class Audit {
           "the answer ends inside a token that the model would rather write whole");
   }
 
-  // The model's likeliest token in place of each target, after the true tokens before it. Up to the
-  // first difference this is its greedy answer.
-  std::vector<TokenId> likeliest_tokens(const ScoredSequence& sequence) {
-    const model::Hyperparameters& h = transformer_.model().parameters();
-    const std::size_t count = sequence.num_inputs();
-    std::vector<float> x(count * h.embedding);
-    const model::Segment segment{0, count, nullptr, 0};
-    transformer_.embed(std::span(sequence.tokens).first(count), {}, x.data());
-    transformer_.run_layers(0, h.num_layers, {&segment, 1}, {}, x.data());
-    std::vector<float> logits(h.vocabulary);
-    std::vector<TokenId> likeliest;
-    for (std::size_t row = sequence.first_target - 1; row < count; ++row) {
-      transformer_.logits(1, x.data() + row * h.embedding, {}, logits.data());
-      likeliest.push_back(model::greedy_token(logits));
+  // The model's likeliest token in place of each target of each sequence, after the true tokens
+  // before it. Up to the first difference this is its greedy answer.
+  std::vector<std::vector<TokenId>> likeliest_tokens(std::span<const ScoredSequence> sequences) {
+    std::vector<std::vector<TokenId>> likeliest;
+    for (std::size_t first = 0; first < sequences.size();) {
+      std::size_t tokens = 0, last = first;
+      while (last < sequences.size() &&
+             (last == first || tokens + sequences[last].num_inputs() <= kTokensTogether))
+        tokens += sequences[last++].num_inputs();
+      append_likeliest(sequences.subspan(first, last - first), likeliest);
+      first = last;
     }
     return likeliest;
+  }
+
+  void append_likeliest(std::span<const ScoredSequence> sequences,
+                        std::vector<std::vector<TokenId>>& likeliest) {
+    const model::Hyperparameters& h = transformer_->model().parameters();
+    std::vector<TokenId> inputs;
+    std::vector<model::Segment> segments;
+    for (const ScoredSequence& sequence : sequences) {
+      segments.push_back({inputs.size(), sequence.num_inputs(), nullptr, 0});
+      inputs.insert(inputs.end(), sequence.tokens.begin(),
+                    sequence.tokens.begin() + static_cast<std::ptrdiff_t>(sequence.num_inputs()));
+    }
+    std::vector<float> x(inputs.size() * h.embedding);
+    transformer_->embed(inputs, {}, x.data());
+    transformer_->run_layers(0, h.num_layers, segments, {}, x.data());
+    std::vector<float> logits;
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const std::size_t row = segments[i].first_token + sequences[i].first_target - 1;
+      const std::size_t count = sequences[i].num_targets();
+      logits.resize(count * h.vocabulary);
+      transformer_->logits(count, x.data() + row * h.embedding, {}, logits.data());
+      likeliest.emplace_back();
+      for (std::size_t k = 0; k < count; ++k)
+        likeliest.back().push_back(
+            model::greedy_token(std::span(logits).subspan(k * h.vocabulary, h.vocabulary)));
+    }
   }
 
   bool writes_an_alternate(const Probe& probe) {
@@ -181,20 +212,16 @@ class Audit {
         probe.alternates.begin(), probe.alternates.end(), [&](const std::string& alternate) {
           const ScoredSequence sequence = answer_sequence(tokenizer_, probe, alternate);
           const std::span<const TokenId> answer = targets_of(sequence);
-          const std::vector<TokenId> likeliest = likeliest_tokens(sequence);
+          const std::vector<TokenId> likeliest = likeliest_tokens({&sequence, 1}).front();
           return std::equal(answer.begin(), answer.end(), likeliest.begin(), likeliest.end());
         });
   }
 
-  model::Transformer& transformer_;
+  model::Transformer* transformer_;
   const model::Tokenizer& tokenizer_;
 };
 
-}  // namespace
-
-std::vector<Finding> audit_probes(model::Transformer& transformer, const SearchOptions& options,
-                                  const SearchData& data) {
-  Audit audit(transformer);
+std::vector<Finding> run_audit(Audit audit, const SearchOptions& options, const SearchData& data) {
   for (const WeightedData& source : data.targets) {
     audit.check_answers(source, options.metric);
     audit.check_against_model(source, options.metric);
@@ -206,6 +233,18 @@ std::vector<Finding> audit_probes(model::Transformer& transformer, const SearchO
   audit.check_leaks(data);
   audit.check_number(data);
   return std::move(audit.findings);
+}
+
+}  // namespace
+
+std::vector<Finding> audit_probes(model::Transformer& transformer, const SearchOptions& options,
+                                  const SearchData& data) {
+  return run_audit(Audit(transformer.model().tokenizer(), &transformer), options, data);
+}
+
+std::vector<Finding> audit_probes(SearchModel& model, const SearchOptions& options,
+                                  const SearchData& data) {
+  return run_audit(Audit(model.tokenizer(), model.transformer()), options, data);
 }
 
 }  // namespace bankai::bfs

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bfs/objective.h"
+#include "bfs/search_model.h"
 #include "bfs/search_options.h"
 #include "model/transformer.h"
 
@@ -31,6 +32,9 @@ struct Finding {
 // Checks of text and tokens; kInsideToken and kFixedWrong ask the model for its likeliest tokens
 // along each target's answer.
 std::vector<Finding> audit_probes(model::Transformer& transformer, const SearchOptions& options,
+                                  const SearchData& data);
+// The same for any model; one without a transformer is not asked.
+std::vector<Finding> audit_probes(SearchModel& model, const SearchOptions& options,
                                   const SearchData& data);
 
 }  // namespace bankai::bfs

@@ -29,8 +29,8 @@ std::vector<CandidateId> sample_kind(const CandidateSpace& space, patch::FlipKin
 }
 
 // Of the unpatched model.
-std::uint64_t count_kind(const CandidateSpace& space, const model::Model& model,
-                         patch::FlipKind kind) {
+std::uint64_t count_kind(const SearchContext& context, patch::FlipKind kind) {
+  const CandidateSpace& space = context.space();
   std::uint64_t count = 0;
   for (std::size_t tensor = 0; tensor < space.tensors().size(); ++tensor) {
     const std::uint64_t all = space.count(tensor, kind);
@@ -39,7 +39,7 @@ std::uint64_t count_kind(const CandidateSpace& space, const model::Model& model,
       continue;
     }
     for (std::uint64_t row = 0; row < all / space.count_per_row(tensor, kind); ++row) {
-      const auto legal = legal_steps(model, {}, space.tensors()[tensor], row, kind);
+      const auto legal = legal_steps(context.model(), {}, space.tensors()[tensor], row, kind);
       count += std::accumulate(legal.begin(), legal.end(), std::uint64_t{0});
     }
   }
@@ -75,7 +75,7 @@ Result<RankCheck> check_ranking(SearchContext& context, std::uint64_t sample, st
   std::vector<CandidateId> ids;
   BANKAI_RETURN_IF_ERROR(context.enter_state(state));
   for (const patch::FlipKind kind : kFlipKinds) {
-    const std::uint64_t count = count_kind(context.space(), context.model(), kind);
+    const std::uint64_t count = count_kind(context, kind);
     if (count == 0) continue;
     check.kinds.push_back({kind, count, {}, 0.0});
     for (const CandidateId id : sample_kind(context.space(), kind, sample, seed))
@@ -83,7 +83,10 @@ Result<RankCheck> check_ranking(SearchContext& context, std::uint64_t sample, st
   }
   std::sort(ids.begin(), ids.end());
   Stopwatch forward;
-  run_forward(context.transformer(), context.objective());
+  if (context.search_model().transformer() != nullptr)
+    run_forward(context.transformer(), context.objective());
+  else
+    context.search_model().run_forward(context.objective());
   check.forward_seconds = forward.seconds();
   ChosenChanges chosen(std::move(ids), context.options().control_penalty);
   Stopwatch ranking;

@@ -43,8 +43,9 @@ Result<std::unique_ptr<SearchContext>> SearchContext::create(SearchModel& model,
                                                              const SearchData& data,
                                                              SearchHooks hooks) {
   for (const Metric metric : {options.metric, options.control_metric})
-    if (model.transformer() == nullptr && (metric == Metric::kMargin || metric == Metric::kKl))
-      return make_error(ErrorCode::kUnsupported,
+    if ((metric == Metric::kKl && !model.has_divergences()) ||
+        (metric == Metric::kMargin && model.make_responder({}) == nullptr))
+      return make_error(ErrorCode::kUsage,
                         "metric %s is not for this kind of model: expected nll, seq_logprob or "
                         "token_gap",
                         std::string(metric_name(metric)).c_str());
@@ -56,13 +57,13 @@ Result<std::unique_ptr<SearchContext>> SearchContext::create(SearchModel& model,
   return context;
 }
 
-Status SearchContext::build_objective(const model::RowOverlay& overlay) {
+Status SearchContext::build_objective(std::span<const patch::Flip> flips) {
   const std::size_t text_context = std::min(options_.text_context, model_.context());
   ObjectiveBuilder builder(model_.tokenizer(), text_context);
   const auto add = [&](const WeightedData& source, Metric metric, bool is_control) -> Status {
     std::vector<Rival> rivals(source.data.probes.size());
     if (metric == Metric::kMargin)
-      rivals = find_rivals(communicator_, transformer(), {&overlay, {}}, source.data.probes);
+      rivals = find_rivals(communicator_, *model_.make_responder(flips), source.data.probes);
     for (std::size_t i = 0; i < source.data.probes.size(); ++i)
       BANKAI_RETURN_IF_ERROR(
           builder.add_probe(source.data.probes[i], metric, source.weight, is_control, rivals[i]));
@@ -81,6 +82,7 @@ Status SearchContext::build_objective(const model::RowOverlay& overlay) {
   }
   evaluator_.reset();
   sensitivity_.reset();
+  predictor_.reset();
   objective_ = std::move(builder).build();
   return {};
 }
@@ -115,11 +117,15 @@ bool SearchContext::has_rivals() const {
 }
 
 Status SearchContext::enter_state(SearchState& state) {
+  if (!entered_ && state.accepted.empty()) {  // where an evaluator begins
+    state_scores_ = base_scores_;
+    entered_ = state.accepted;
+  }
   if (entered_ != state.accepted) {
     const std::vector<patch::Flip> accepted = flips(state.accepted);
     if (model_.transformer() != nullptr) entered_overlay_ = make_overlay(model(), accepted);
     if (has_rivals() && (entered_ || !state.accepted.empty())) {
-      BANKAI_RETURN_IF_ERROR(build_objective(entered_overlay_));
+      BANKAI_RETURN_IF_ERROR(build_objective(accepted));
       make_evaluator();
     }
     state_scores_ = evaluator_->enter_patch(accepted);

@@ -35,8 +35,8 @@ struct SearchHooks {
 class SearchContext {
  public:
   // Collective, as is the end of the context. References must outlive it. Errors: kBadInput for
-  // probes that the metric cannot use; kUsage if the data do not fit into the memory allowed;
-  // kUnsupported for a metric that needs a transformer.
+  // probes that the metric cannot use; kUsage if the data do not fit into the memory allowed,
+  // and for a metric that this kind of model does not have.
   static Result<std::unique_ptr<SearchContext>> create(SearchModel& model, mpi::Communicator& comm,
                                                        const SearchOptions& options,
                                                        const SearchData& data, SearchHooks hooks);
@@ -76,12 +76,14 @@ class SearchContext {
   std::span<const double> state_scores() const { return state_scores_; }
 
   // Collective. Predicted changes of all candidates on top of the state, by first order, to `sink`;
-  // of the fitness over `items` (ascending). Errors: kStopped when asked to stop.
+  // of the fitness over `items` (ascending). REQUIRES: has_predictions(). Errors: kStopped when
+  // asked to stop.
+  bool has_predictions();
   Status predict(std::span<const std::size_t> items, SearchState& state, ChangeSink& sink);
   // Collective. The `count` candidates that promise most by first order on top of the state, best
-  // first; without a transformer, the best by exact scores of a sample that is drawn anew each
-  // round (SearchOptions::candidates, 0: all). What takes accepted flips back is among the
-  // candidates (bfs/candidate_sets.h).
+  // first. Without a transformer also by exact scores of a sample that is drawn anew each round, if
+  // SearchOptions::candidates asks for it or nothing predicts. What takes accepted flips back is
+  // among the candidates (bfs/candidate_sets.h).
   Result<std::vector<Proposal>> propose(std::size_t count, SearchState& state);
   // What one more flip of a kind costs: bytes under a byte budget, otherwise 1.
   ByFlipKind flip_prices(const SearchState& state) const;
@@ -94,6 +96,11 @@ class SearchContext {
   // Errors: kStopped when asked to stop.
   Result<std::vector<ScoredCandidate>> score(std::span<const CandidateId> ids, SearchState& state,
                                              std::optional<double> threshold = std::nullopt);
+  // Collective. The same by these items (ascending) alone: what they say about the state's fitness
+  // with the candidate flipped. Without checkpoints in between.
+  Result<std::vector<ScoredCandidate>> estimate(std::span<const CandidateId> ids,
+                                                std::span<const std::size_t> items,
+                                                SearchState& state);
   // How many of `count` candidates to score between two checkpoints: at most about a minute of
   // work. Results do not depend on it.
   std::size_t candidates_per_chunk(std::size_t count) const;
@@ -136,11 +143,13 @@ class SearchContext {
  private:
   SearchContext(SearchModel& model, mpi::Communicator& comm, const SearchOptions& options,
                 const SearchData& data, SearchHooks hooks);
-  Status build_objective(const model::RowOverlay& overlay);
+  // Rivals are those of the unpatched model with these flips.
+  Status build_objective(std::span<const patch::Flip> flips);
   Status share_data();
   // Those whose half-layers keep activations for exact evaluation.
   std::span<const TensorAddress> kept_tensors() const;
   void make_evaluator();
+  std::size_t candidates_per_batch() const;
   // Multiply-adds of a full pass, at least 1: what one candidate costs at most.
   std::uint64_t candidate_work() const;
 
@@ -156,7 +165,8 @@ class SearchContext {
   Objective objective_;
   std::optional<mpi::RankGroups> groups_;  // where ranks share the data
   std::unique_ptr<GroupEvaluator> evaluator_;
-  std::unique_ptr<Sensitivity> sensitivity_;  // made when first asked for
+  std::unique_ptr<Sensitivity> sensitivity_;  // made when first asked for,
+  std::unique_ptr<Predictor> predictor_;      // or, without a transformer, this
   patch::ShapeTable shapes_;                  // of the searched tensors
   std::optional<std::vector<CandidateId>> entered_;
   model::RowOverlay entered_overlay_;

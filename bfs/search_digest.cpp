@@ -78,6 +78,7 @@ Sha256Digest hash_search(const Sha256Digest& model, kernels::ActivationMode mode
   digest.add(options.control_penalty);
   digest.add(options.min_gain);
   digest.add(options.probe_fraction);
+  digest.add(options.verify_fraction);
   digest.add(options.min_effect);
   digest.add(static_cast<std::uint64_t>(options.curvature ? 1 : 0));
   digest.add(static_cast<std::uint64_t>(options.bare ? 1 : 0));

@@ -4,6 +4,7 @@
 
 #include "bfs/evaluator.h"
 #include "bfs/flippable.h"
+#include "bfs/overlay.h"
 
 namespace bankai::bfs {
 namespace {
@@ -28,6 +29,11 @@ class TransformerModel final : public SearchModel {
                                                 std::span<const TensorAddress> searched) override {
     return std::make_unique<Evaluator>(transformer_, objective, searched);
   }
+
+  std::unique_ptr<Responder> make_responder(std::span<const patch::Flip> flips) override {
+    return bfs::make_responder(transformer_, make_overlay(model(), flips));
+  }
+  bool has_divergences() const override { return true; }
 
   model::Transformer* transformer() override { return &transformer_; }
 

@@ -9,8 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "bfs/candidate_space.h"
 #include "bfs/flip_evaluator.h"
 #include "bfs/objective.h"
+#include "bfs/predictor.h"
+#include "bfs/responder.h"
 #include "core/result.h"
 #include "model/tokenizer.h"
 #include "model/transformer.h"
@@ -37,6 +40,25 @@ class SearchModel {
   // The model and the objective must outlive it. `searched`: where flips will be.
   virtual std::unique_ptr<FlipEvaluator> make_evaluator(
       const Objective& objective, std::span<const TensorAddress> searched) = 0;
+
+  // Predictions for all candidates of the space; nullptr where none are made, and candidates are
+  // proposed by exact scores of a sample. A transformer's come from Sensitivity. References must
+  // outlive it.
+  virtual std::unique_ptr<Predictor> make_predictor(const Objective&, const CandidateSpace&) {
+    return nullptr;
+  }
+  // A plain pass over all sequences and the logits that terms look at, to tell times by.
+  virtual void run_forward(const Objective&) {}
+  // Whether flips of embedding and head may be searched.
+  virtual bool searches_tables() const { return false; }
+
+  // The model with these flips, as something that answers; nullptr where it cannot, and metric
+  // margin and probes that are held out are refused. The model must outlive it.
+  virtual std::unique_ptr<Responder> make_responder(std::span<const patch::Flip>) {
+    return nullptr;
+  }
+  // Whether its evaluators measure divergences (metric kl).
+  virtual bool has_divergences() const { return false; }
 
   // nullptr for a model of another kind.
   virtual model::Transformer* transformer() = 0;

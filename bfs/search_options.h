@@ -46,14 +46,16 @@ struct SearchOptions {
   std::size_t budget_flips = 0;  // 0: no limit
   std::size_t budget_bytes = 0;  // of the binary patch; 0: no limit
   double probe_fraction = 1.0;   // of the targets, drawn anew for each round's proposals
-  double min_effect = 0.0;       // a round's mean target gain in standard errors
-  bool curvature = true;         // first order bent as log-probabilities do
-  double min_gain = 0.0;         // fitness that a round must add
-  double flip_penalty = 0.0;     // fitness that every flip must pay for
-  std::size_t population = 24;   // evolve: patches in a generation
-  bool pareto = false;           // a round may not lower the mean gain of any target set
-  std::size_t patience = 0;      // rounds without a better held-out score; 0: no early stop
-  bool only_ranks = false;       // no exact evaluation of candidates: keep no activations for it
+  // greedy: of targets and controls, drawn anew for each round; they alone verify single candidates
+  double verify_fraction = 1.0;
+  double min_effect = 0.0;      // a round's mean target gain in standard errors
+  bool curvature = true;        // first order bent as log-probabilities do
+  double min_gain = 0.0;        // fitness that a round must add
+  double flip_penalty = 0.0;    // fitness that every flip must pay for
+  std::size_t population = 24;  // evolve: patches in a generation
+  bool pareto = false;          // a round may not lower the mean gain of any target set
+  std::size_t patience = 0;     // rounds without a better held-out score; 0: no early stop
+  bool only_ranks = false;      // no exact evaluation of candidates: keep no activations for it
   std::string patch_name = "patch";  // stored in the patch, and counted by its bytes
   bool bare = false;                 // a patch without its base's hash, which then nobody can check
   std::size_t text_context = 512;    // tokens per window of a text

@@ -1,15 +1,30 @@
-// The part of a search's context that proposes candidates: by first order, or by a sample.
+// The part of a search's context that proposes candidates: by predictions, or by a sample.
 #include <algorithm>
 
 #include "bfs/candidate_sample.h"
 #include "bfs/item_sample.h"
 #include "bfs/search_context.h"
 #include "bfs/single_weights.h"
+#include "core/check.h"
 
 namespace bankai::bfs {
 
+bool SearchContext::has_predictions() {
+  if (model_.transformer() == nullptr && predictor_ == nullptr)
+    predictor_ = model_.make_predictor(objective_, space_);
+  return model_.transformer() != nullptr || predictor_ != nullptr;
+}
+
 Status SearchContext::predict(std::span<const std::size_t> items, SearchState& state,
                               ChangeSink& sink) {
+  BANKAI_CHECK(has_predictions(), "a model that predicts nothing");
+  if (predictor_ != nullptr) {
+    BANKAI_ASSIGN_OR_RETURN(const std::uint64_t work,
+                            predictor_->run(communicator_, flips(*entered_), items, base_scores_,
+                                            state_scores_, hooks_.should_stop, sink));
+    state.work += work;
+    return {};
+  }
   if (sensitivity_ == nullptr)
     sensitivity_ = std::make_unique<Sensitivity>(transformer(), objective_, space_,
                                                  SensitivityOptions{options_.curvature});
@@ -45,7 +60,8 @@ Result<std::vector<Proposal>> SearchContext::propose_by_sample(std::size_t count
 }
 
 Result<std::vector<Proposal>> SearchContext::propose(std::size_t count, SearchState& state) {
-  if (model_.transformer() == nullptr) return propose_by_sample(count, state);
+  const bool wants_sample = model_.transformer() == nullptr && options_.candidates > 0;
+  if (wants_sample || !has_predictions()) return propose_by_sample(count, state);
   BestChanges best(space_, count, options_.control_penalty, flip_prices(state),
                    [this](CandidateId id) { return is_legal(id); });
   BANKAI_RETURN_IF_ERROR(predict(

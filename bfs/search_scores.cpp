@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "bfs/item_sample.h"
 #include "bfs/search_context.h"
 #include "core/check.h"
 
@@ -61,13 +62,54 @@ std::size_t SearchContext::candidates_per_chunk(std::size_t count) const {
   return std::min(by_work, std::max(kLeastChunk, count / kChunks));
 }
 
+std::size_t SearchContext::candidates_per_batch() const {
+  return std::clamp<std::size_t>(kBatchWork / candidate_work(), 1, kBatchCandidates);
+}
+
+Result<std::vector<ScoredCandidate>> SearchContext::estimate(std::span<const CandidateId> ids,
+                                                             std::span<const std::size_t> items,
+                                                             SearchState& state) {
+  const std::vector<patch::Flip> all = flips(ids);
+  const std::vector<IndexRange> batches = make_batches(all, candidates_per_batch());
+  const std::uint64_t tokens = count_tokens(objective_, sequences_of(objective_, items));
+  std::vector<std::uint64_t> costs;
+  for (const IndexRange& batch : batches)
+    costs.push_back(flip_cost(all[batch.begin].tensor) * batch.size() * tokens /
+                    objective_.num_tokens());
+  const std::vector<std::uint32_t> sequences = evaluator_->sequences_here(items);
+  const auto fitness_by_items = [&](std::span<const double> scores) {
+    return compute_fitness(objective_, items, base_scores_, scores, options_.control_penalty);
+  };
+  const Fitness before = fitness_by_items(state_scores_);
+  auto scored = evaluator_->evaluate_in_order<ScoredCandidate>(
+      costs,
+      [&](FlipEvaluator& evaluator, std::size_t index) -> Result<std::vector<double>> {
+        if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
+        const auto batch = std::span(all).subspan(batches[index].begin, batches[index].size());
+        return evaluator.evaluate_flips(batch, sequences);
+      },
+      [&](std::size_t index, std::span<const double> scores) {
+        const std::size_t num_items = objective_.items.size();
+        std::vector<ScoredCandidate> results;
+        for (std::size_t i = 0; i < batches[index].size(); ++i) {
+          const Fitness after = fitness_by_items(scores.subspan(i * num_items, num_items));
+          results.push_back(
+              {ids[batches[index].begin + i],
+               {state.fitness.fitness + (after.fitness - before.fitness),
+                state.fitness.target_gain + (after.target_gain - before.target_gain),
+                state.fitness.control_loss + (after.control_loss - before.control_loss)}});
+        }
+        return results;
+      });
+  if (scored.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
+  return scored;
+}
+
 Result<std::vector<ScoredCandidate>> SearchContext::score(std::span<const CandidateId> ids,
                                                           SearchState& state,
                                                           std::optional<double> threshold) {
   const std::vector<patch::Flip> all = flips(ids);
-  const auto batch_size =
-      std::clamp<std::size_t>(kBatchWork / candidate_work(), 1, kBatchCandidates);
-  const std::vector<IndexRange> batches = make_batches(all, batch_size);
+  const std::vector<IndexRange> batches = make_batches(all, candidates_per_batch());
   std::vector<std::uint64_t> costs;
   for (const IndexRange& batch : batches)
     costs.push_back(flip_cost(all[batch.begin].tensor) * batch.size());

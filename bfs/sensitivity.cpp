@@ -68,26 +68,24 @@ std::vector<IndexRange> Sensitivity::passes() const {
 
 void Sensitivity::run_block(const ItemBlock& block, IndexRange tensors,
                             const model::RowOverlay& state, std::span<const ItemEffect> effects,
-                            ChangeSink& sink) {
+                            std::span<const float> slopes, ChangeSink& sink) {
   SensitivityVisitor visitor(transformer_, space_, tensors, state, effects, block, sink);
   const kernels::KernelTable& table = transformer_.table();
   std::vector<std::size_t> rows;
   for (const ItemBlock::ScoredRow& scored : block.scored) rows.push_back(scored.row);
-  // The gradient of Σ coefficient · ln P(token): coefficient · (1 at the token − P).
+  // The gradient of Σ coefficient · ln P(token): coefficient · (1 at the token − P); of e to the
+  // sum, that times the score.
   const auto logit_gradient = [&](std::size_t i, std::span<const float> logits,
                                   std::span<float> gradient) {
     std::copy(logits.begin(), logits.end(), gradient.begin());
     const float sum = table.exponentials(gradient.data(), gradient.size());
     float total = 0.0F;
-    for (const std::size_t term : block.scored[i].terms)
-      if (objective_.terms[term].token != kWholeDistribution)
-        total += static_cast<float>(objective_.terms[term].coefficient);
+    for (const std::size_t term : block.scored[i].terms) total += slopes[term];
     const float factor = -total / sum;
     for (float& value : gradient) value *= factor;
     for (const std::size_t term : block.scored[i].terms)
       if (objective_.terms[term].token != kWholeDistribution)
-        gradient[static_cast<std::size_t>(objective_.terms[term].token)] +=
-            static_cast<float>(objective_.terms[term].coefficient);
+        gradient[static_cast<std::size_t>(objective_.terms[term].token)] += slopes[term];
   };
   const HalfLayer lowest = lowest_half_layer(space_, tensors);
   backward_.run(block.tokens, block.segments, {&state, {}}, rows, logit_gradient,
@@ -101,6 +99,7 @@ Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
                                        const std::function<bool()>& should_stop, ChangeSink& sink) {
   const std::vector<ItemEffect> effects =
       item_effects(objective_, used, base, scores, options_.curvature);
+  const std::vector<float> slopes = term_slopes(objective_, scores);
   const std::vector<std::size_t> order = block_order(objective_, used);
   const std::vector<IndexRange> slices = item_slices(objective_, order);
   const std::vector<ItemBlock> all = make_item_blocks(objective_, order, slices, kBlockTokens);
@@ -114,7 +113,7 @@ Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
     const IndexRange tensors{0, space_.tensors().size()};
     const Status status = should_stop() ? Status(Error{ErrorCode::kStopped, "stopped"}) : Status();
     BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, status));
-    run_block(all.front(), tensors, state, effects, sink);
+    run_block(all.front(), tensors, state, effects, slopes, sink);
     return num_tokens * pass_cost(tensors);
   }
   const IndexRange mine = part_of(slices.size(), static_cast<std::size_t>(communicator.size()),
@@ -129,7 +128,7 @@ Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
     Status status;
     for (std::size_t i = 0; i < blocks.size() && status.ok(); ++i) {
       if (should_stop()) status = Error{ErrorCode::kStopped, "stopped"};
-      if (status.ok()) run_block(blocks[i], tensors, state, effects, table);
+      if (status.ok()) run_block(blocks[i], tensors, state, effects, slopes, table);
     }
     BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, status));
     communicator.all_reduce(table.target_gains(), mpi::ReduceOp::kSum);

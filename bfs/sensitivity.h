@@ -45,7 +45,8 @@ class Sensitivity {
   std::vector<IndexRange> passes() const;
   std::uint64_t pass_cost(IndexRange tensors) const;
   void run_block(const ItemBlock& block, IndexRange tensors, const model::RowOverlay& state,
-                 std::span<const ItemEffect> effects, ChangeSink& sink);
+                 std::span<const ItemEffect> effects, std::span<const float> slopes,
+                 ChangeSink& sink);
 
   model::Transformer& transformer_;
   const Objective& objective_;

@@ -57,21 +57,30 @@ class ItemSums {
   std::vector<float> changes_, gains_, losses_;
 };
 
-// The i-th run of rows.
-IndexRange rows_of(std::size_t i, std::size_t rows) {
-  return {i * kRowsTogether, std::min(rows, (i + 1) * kRowsTogether)};
-}
+// Rows in runs of `size`, a multiple of kPanelRows.
+struct RowRuns {
+  std::size_t rows = 0;
+  std::size_t size = kRowsTogether;
 
-std::size_t num_runs(std::size_t rows) { return (rows + kRowsTogether - 1) / kRowsTogether; }
+  std::size_t count() const { return (rows + size - 1) / size; }
+  IndexRange operator[](std::size_t i) const { return {i * size, std::min(rows, (i + 1) * size)}; }
+};
+
+// At least one for every thread.
+RowRuns runs_for(std::size_t rows, int threads) {
+  const std::size_t parts = static_cast<std::size_t>(threads) * kernels::kPanelRows;
+  const std::size_t share = (rows + parts - 1) / parts * kernels::kPanelRows;
+  return {rows, std::min(kRowsTogether, share)};
+}
 
 }  // namespace
 
 void add_row_changes(model::Transformer& transformer, const OutputEffects& effects,
                      const float* values, std::span<const ItemTokens> items, ChangeSums& sums) {
-  const std::size_t runs = num_runs(effects.rows);
-  model::parallel_for(transformer.options().threads, runs, [&](IndexRange range) {
+  const RowRuns runs = runs_for(effects.rows, transformer.options().threads);
+  model::parallel_for(transformer.options().threads, runs.count(), [&](IndexRange range) {
     for (std::size_t run = range.begin; run < range.end; ++run) {
-      const IndexRange rows = rows_of(run, effects.rows);
+      const IndexRange rows = runs[run];
       ItemSums of_items(transformer, effects, rows);
       for (const ItemTokens& item : items) {
         for (std::size_t t = item.tokens.begin; t < item.tokens.end; ++t)
@@ -93,35 +102,36 @@ GroupSlices::GroupSlices(const kernels::Panels& panels, float scale) : scale_(sc
 void add_group_changes(model::Transformer& transformer, const OutputEffects& effects,
                        const GroupSlices& groups, const kernels::ActivationBlock& input,
                        std::span<const ItemTokens> items, ChangeSums& sums) {
-  const std::size_t runs = num_runs(effects.rows);
-  model::parallel_for(transformer.options().threads, groups.size() * runs, [&](IndexRange range) {
-    kernels::ActivationBlock of_group;
-    std::vector<float> shares(kTokensTogether * std::min(effects.rows, kRowsTogether));
-    for (std::size_t i = range.begin; i < range.end; ++i) {
-      const std::size_t group = i / runs;
-      const IndexRange rows = rows_of(i % runs, effects.rows);
-      const kernels::Panels panels = kernels::slice_panels(
-          groups[group], rows.begin / kernels::kPanelRows, kernels::num_panels(rows.size()));
-      of_group.take_group(input, group);
-      ItemSums of_items(transformer, effects, rows);
-      IndexRange known;  // tokens whose shares have been computed
-      for (const ItemTokens& item : items) {
-        for (std::size_t t = item.tokens.begin; t < item.tokens.end; ++t) {
-          if (t >= known.end) {
-            known = {t, std::min(input.tokens(), t + kTokensTogether)};
-            kernels::matmul(transformer.table(), panels, of_group, t, known.size(), shares.data(),
-                            rows.size());
-            if (groups.scale() != 1.0F)
-              for (std::size_t k = 0; k < known.size() * rows.size(); ++k)
-                shares[k] *= groups.scale();
+  const RowRuns runs{effects.rows};
+  model::parallel_for(
+      transformer.options().threads, groups.size() * runs.count(), [&](IndexRange range) {
+        kernels::ActivationBlock of_group;
+        std::vector<float> shares(kTokensTogether * std::min(effects.rows, kRowsTogether));
+        for (std::size_t i = range.begin; i < range.end; ++i) {
+          const std::size_t group = i / runs.count();
+          const IndexRange rows = runs[i % runs.count()];
+          const kernels::Panels panels = kernels::slice_panels(
+              groups[group], rows.begin / kernels::kPanelRows, kernels::num_panels(rows.size()));
+          of_group.take_group(input, group);
+          ItemSums of_items(transformer, effects, rows);
+          IndexRange known;  // tokens whose shares have been computed
+          for (const ItemTokens& item : items) {
+            for (std::size_t t = item.tokens.begin; t < item.tokens.end; ++t) {
+              if (t >= known.end) {
+                known = {t, std::min(input.tokens(), t + kTokensTogether)};
+                kernels::matmul(transformer.table(), panels, of_group, t, known.size(),
+                                shares.data(), rows.size());
+                if (groups.scale() != 1.0F)
+                  for (std::size_t k = 0; k < known.size() * rows.size(); ++k)
+                    shares[k] *= groups.scale();
+              }
+              of_items.add_token(t, shares.data() + (t - known.begin) * rows.size());
+            }
+            of_items.end_item(item.effect);
           }
-          of_items.add_token(t, shares.data() + (t - known.begin) * rows.size());
+          of_items.end_slice(group * effects.rows + rows.begin, sums);
         }
-        of_items.end_item(item.effect);
-      }
-      of_items.end_slice(group * effects.rows + rows.begin, sums);
-    }
-  });
+      });
 }
 
 }  // namespace bankai::bfs

@@ -34,11 +34,16 @@ class TermScorer {
   void score(model::Scorer& scorer, const float* x, const model::Replacements& replacements,
              std::span<const ScoredRow> rows) const;
 
+  // The same from logits (vocabulary): of the unpatched model, and now.
+  void record_reference(std::size_t term, std::span<const float> logits);
+  // total: ln Σ exp of the logits.
+  double value(std::size_t term, std::span<const float> logits, double total) const;
+
   // Scores of all items (items) from the values of all terms (terms), added in order.
   std::vector<double> item_scores(std::span<const double> values) const;
 
  private:
-  double divergence(std::size_t term, std::span<const float> logits) const;
+  double divergence(std::size_t term, std::span<const float> logits, double total) const;
 
   const Objective& objective_;
   const kernels::KernelTable& table_;

@@ -6,10 +6,12 @@
 
 #include "cli/bench_binary.h"
 #include "cli/bench_candidates.h"
+#include "cli/bench_golf.h"
 #include "cli/bench_machine.h"
 #include "cli/bench_model.h"
 #include "cli/bench_options.h"
 #include "cli/bench_report.h"
+#include "cli/bench_residual.h"
 #include "cli/bench_speed.h"
 #include "cli/bench_timing.h"
 #include "cli/json_output.h"
@@ -26,22 +28,15 @@ constexpr const char* kSynopsis =
     "       bankai-bench -m MODEL.gguf -p 0 -n 0 --target FILE [--control FILE]\n"
     "       bankai-bench --random 1.7b [--save FILE]\n"
     "       bankai-bench --random-bit1 21m [--save FILE]\n"
+    "       bankai-bench --random-residual 21m [--save FILE]\n"
     "\n"
     "Measures prompt processing, generation and the evaluation of flips, beside the memory\n"
     "bandwidth and the integer arithmetic of this machine, measured in the same run.\n";
 
-// The context of a model that can be measured with these options.
-Status check_lengths(const BenchOptions& options, const model::Model& model) {
-  const std::size_t context = model.parameters().context;
-  std::size_t longest = 0;
-  for (const std::size_t tokens : options.prompts) longest = std::max(longest, tokens);
-  if (options.generated_tokens > 0)
-    for (const std::size_t depth : options.depths)
-      longest = std::max(longest, depth + options.generated_tokens);
-  if (longest <= context) return {};
-  return make_error(ErrorCode::kUsage, "%zu tokens: the model is made for at most %zu", longest,
-                    context);
-}
+// What means something for models of GGUF files and packs.
+constexpr const char* kGgufOptions =
+    "model random weights save seed n-prompt n-gen depth profile candidates target control "
+    "repetitions activations kv-bits kv-quant kv-type i2s-layout";
 
 void report_written(const BenchOptions& options, const BenchModel& bench, bool json) {
   const std::size_t bytes = bench.model->file().bytes().size();
@@ -68,10 +63,13 @@ Result<BenchReport> measure(const BenchOptions& options, const BenchModel& bench
   report.model_bytes = model.file().bytes().size();
   report.layer_weights = layer_weights(model);
   report.head_weights = head_weights(model);
+  report.weights = report.layer_weights + report.head_weights;
   report.weight_bytes_per_token = weight_bytes_per_token(model);
   model::ForwardOptions forward = model::forward_options(options.activations, threads);
   if (options.kv) forward.kv = *options.kv;
   report.kv_bytes_per_position = model::kv_bytes_per_position(model.parameters(), forward.kv);
+  report.activations = mode_name(options.activations);
+  report.candidate_activations = mode_name(options.candidate_activations);
   report.kernel = table.name;
   report.threads = threads;
   report.kv = model::kv_format_text(forward.kv);
@@ -112,6 +110,11 @@ Status run(int argc, const char* const* argv) {
   BANKAI_ASSIGN_OR_RETURN(const BenchOptions options, read_bench_options(line));
   BANKAI_ASSIGN_OR_RETURN(const bool is_binary, is_binary_bench(options));
   if (is_binary) return bench_binary(line, options);
+  BANKAI_ASSIGN_OR_RETURN(const bool is_residual, is_residual_bench(options));
+  if (is_residual) return bench_residual(line, options);
+  BANKAI_ASSIGN_OR_RETURN(const bool is_golf, is_golf_bench(options));
+  if (is_golf) return bench_golf(line, options);
+  BANKAI_RETURN_IF_ERROR(line.accept_only("a GGUF model", kGgufOptions));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
   BANKAI_ASSIGN_OR_RETURN(const model::LoadOptions load, read_load_options(line, threads));
@@ -125,7 +128,7 @@ Status run(int argc, const char* const* argv) {
     report_written(options, bench, line.json());
     return {};
   }
-  BANKAI_RETURN_IF_ERROR(check_lengths(options, *bench.model));
+  BANKAI_RETURN_IF_ERROR(check_lengths(options, bench.model->parameters().context));
   BANKAI_ASSIGN_OR_RETURN(const bfs::Objective objective, bench_objective(options, *bench.model));
   BANKAI_ASSIGN_OR_RETURN(const BenchReport report,
                           measure(options, bench, objective, *table, threads, progress));

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <iostream>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "bfs/binary_search_model.h"
+#include "bfs/flipped_model.h"
+#include "cli/bench_characters.h"
 #include "cli/bench_machine.h"
 #include "cli/bench_timing.h"
 #include "cli/json_output.h"
@@ -34,7 +38,7 @@ namespace {
 
 // What means something here.
 constexpr const char* kOptions =
-    "model random-bit1 save seed n-prompt n-gen depth profile repetitions";
+    "model random-bit1 save seed n-prompt n-gen depth profile repetitions candidates";
 
 constexpr std::size_t kPromptBlock = 256;  // tokens that go through the layers together
 
@@ -54,6 +58,7 @@ struct BinaryReport {
   int threads = 1;
   std::vector<BinaryFigure> prompts;
   std::vector<BinaryFigure> generations;
+  std::optional<CandidateSpeed> candidates;
 
   double layer_weights() const {
     const model::BinaryShape& shape = model->shape;
@@ -169,6 +174,26 @@ BinaryFigure measure_binary_generation(model::BinaryTransformer& transformer, st
       });
 }
 
+// Real logits do not matter here: those of the scale that training begins with.
+Result<CandidateSpeed> measure_binary_candidates(const model::BinaryModel& model,
+                                                 const kernels::KernelTable& table, int threads,
+                                                 const BenchOptions& options) {
+  const double scale = model::initial_logit_scale(model.shape);
+  const model::BinaryOptions rules{model::TieRule::kEarliest, model::PointerScore::kDot, threads};
+  BANKAI_ASSIGN_OR_RETURN(const auto searched,
+                          bfs::make_binary_search_model(model, table, rules, scale, "bench"));
+  return measure_character_candidates(
+      *searched,
+      [&](std::span<const patch::Flip> flips,
+          const std::function<void(model::CharacterModel&)>& use) {
+        const model::BinaryModel flipped = bfs::with_flips(model, flips);
+        model::BinaryTransformer transformer(flipped, table, rules);
+        model::StrictCharacterModel characters(transformer, scale, true);
+        use(characters);
+      },
+      options);
+}
+
 double fraction(const BinaryReport& report, const BinaryFigure& figure, bool is_prompt) {
   const double per_token = is_prompt ? report.layer_weights() : report.bytes_per_token();
   return per_token * figure.per_second / figure.limit;
@@ -192,6 +217,12 @@ void print_json(const BinaryReport& report) {
   const auto first = [](const Json& figures, const char* key) {
     return figures.empty() ? Json() : figures[0][key];
   };
+  const CandidateSpeed none;
+  const CandidateSpeed& candidates = report.candidates ? *report.candidates : none;
+  Json layers = Json::array();
+  for (const CandidateSpeed::Layer& layer : candidates.layers)
+    layers.push_back({{"layer", layer.layer}, {"per_s", layer.per_second}});
+  const auto of_candidates = [&](auto value) { return report.candidates ? Json(value) : Json(); };
   print_json_line(Json{
       {"model", report.name},
       {"threads", report.threads},
@@ -200,6 +231,13 @@ void print_json(const BinaryReport& report) {
       {"generation_tps", first(generations, "tps")},
       {"generation_fraction_of_bandwidth", first(generations, "fraction")},
       {"prompt_fraction_of_peak", first(prompts, "fraction")},
+      {"candidates_per_s", of_candidates(candidates.per_second)},
+      {"plain_candidates_per_s", of_candidates(candidates.plain_per_second)},
+      {"one_by_one_candidates_per_s", of_candidates(candidates.one_by_one_per_second)},
+      {"candidate_layers", of_candidates(layers)},
+      {"candidate_tokens", of_candidates(candidates.tokens)},
+      {"candidate_nodes", of_candidates(candidates.nodes)},
+      {"candidate_batch", of_candidates(candidates.batch)},
       {"prompts", prompts},
       {"generations", generations},
       {"weights", report.model->shape.num_weights()},
@@ -224,6 +262,23 @@ void print_stages(const std::vector<BinaryFigure>& figures, const char* title) {
   }
 }
 
+// Beside a limit. What is above it was not limited by it: weights that stay in the caches are not
+// read from memory.
+std::string beside(double share, const std::string& limit) {
+  return share <= 1.0 ? format("%.1f %% of %s", 100.0 * share, limit.c_str())
+                      : format("%.2f times %s: from the caches", share, limit.c_str());
+}
+
+void print_candidates(const CandidateSpeed& speed) {
+  std::cout << format("%-34s %12.1f flips/s    %.1f times as fast as whole passes (%.1f flips/s)\n",
+                      format("flips on %zu tokens", speed.tokens).c_str(), speed.per_second,
+                      speed.per_second / speed.plain_per_second, speed.plain_per_second);
+  for (const CandidateSpeed::Layer& layer : speed.layers)
+    std::cout << format("%-34s %12.1f flips/s    %.1f times\n",
+                        format("  layer %u", layer.layer).c_str(), layer.per_second,
+                        layer.per_second / speed.plain_per_second);
+}
+
 void print_table(const BinaryReport& report, bool profile) {
   const model::BinaryShape& shape = report.model->shape;
   std::cout << format("model    %s: width %zu, %zu layers, %zu heads, feed-forward %zu\n",
@@ -234,15 +289,18 @@ void print_table(const BinaryReport& report, bool profile) {
                       static_cast<double>(report.model_bytes) / 1e6)
             << format("machine  %s kernels, %d %s\n\n", report.kernel.c_str(), report.threads,
                       report.threads == 1 ? "thread" : "threads");
+  const auto print = [&](const std::string& what, const BinaryFigure& figure, bool is_prompt,
+                         const std::string& limit) {
+    std::cout << format("%-34s %12.1f tokens/s   %s\n", what.c_str(), figure.per_second,
+                        beside(fraction(report, figure, is_prompt), limit).c_str());
+  };
   for (const BinaryFigure& figure : report.prompts)
-    std::cout << format("%-34s %12.1f tokens/s   %.1f %% of the kernels' %.2f Tmac/s\n",
-                        format("prompt, %zu tokens", figure.tokens).c_str(), figure.per_second,
-                        100.0 * fraction(report, figure, true), figure.limit / 1e12);
+    print(format("prompt, %zu tokens", figure.tokens), figure, true,
+          format("the kernels' %.2f Tmac/s", figure.limit / 1e12));
   for (const BinaryFigure& figure : report.generations)
-    std::cout << format(
-        "%-34s %12.1f tokens/s   %.1f %% of the read bandwidth (%.1f GB/s)\n",
-        format("generation, %zu tokens at %zu", figure.tokens, figure.depth).c_str(),
-        figure.per_second, 100.0 * fraction(report, figure, false), figure.limit / 1e9);
+    print(format("generation, %zu tokens at %zu", figure.tokens, figure.depth), figure, false,
+          format("the read bandwidth (%.1f GB/s)", figure.limit / 1e9));
+  if (report.candidates) print_candidates(*report.candidates);
   if (!profile) return;
   print_stages(report.prompts, "prompt");
   print_stages(report.generations, "generation");
@@ -309,6 +367,11 @@ Status bench_binary(const CommandLine& line, const BenchOptions& options) {
     if (options.generated_tokens == 0) break;
     progress.update(format("measuring generation at %zu", depth), -1.0);
     report.generations.push_back(measure_binary_generation(transformer, depth, options, bandwidth));
+  }
+  if (options.candidates != std::size_t{0}) {
+    progress.update("measuring flips", -1.0);
+    BANKAI_ASSIGN_OR_RETURN(report.candidates,
+                            measure_binary_candidates(model, *table, threads, options));
   }
   progress.finish();
   if (line.json())

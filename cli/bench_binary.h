@@ -12,9 +12,9 @@ namespace bankai::cli {
 Result<bool> is_binary_bench(const BenchOptions& options);
 
 // Prompt processing and generation, beside the read bandwidth and the speed of the same kernels on
-// weights that stay in the first cache. Errors: kUsage for options that mean nothing here; those
-// of the reader; kVerification if the kernels
-// compute other logits than the scalar ones.
+// weights that stay in the first cache; and the exact evaluation of flips, beside plain passes.
+// Errors: kUsage for options that mean nothing here; those of the reader; kVerification if the
+// kernels compute other logits than the scalar ones, or flips have other scores than plain passes.
 Status bench_binary(const CommandLine& line, const BenchOptions& options);
 
 }  // namespace bankai::cli

@@ -1,7 +1,6 @@
 #include "cli/bench_candidates.h"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "bfs/evaluator.h"
@@ -36,15 +35,6 @@ bfs::Objective random_objective(const model::Model& model) {
         {"random", 1.0, false, objective.terms.size() - kScored, objective.terms.size()});
   }
   return objective;
-}
-
-// Up to eight layers in the middles of equal parts of the depth: their mean cost is that of all.
-std::vector<std::uint32_t> spread_layers(std::size_t num_layers) {
-  constexpr std::size_t kParts = 8;
-  std::set<std::uint32_t> layers;
-  for (std::size_t part = 0; part < kParts; ++part)
-    layers.insert(static_cast<std::uint32_t>((2 * part + 1) * num_layers / (2 * kParts)));
-  return {layers.begin(), layers.end()};
 }
 
 // So many that all layers together take about two trillion multiply-adds.
@@ -133,27 +123,6 @@ class PlainEvaluation {
   std::vector<std::vector<std::size_t>> terms_;  // by sequence, ascending by row
 };
 
-// Median seconds of each layer's flips. Layers take turns, so that each begins afresh, as in a
-// search.
-std::vector<double> measure_layers(bfs::Evaluator& evaluator,
-                                   const std::vector<std::vector<patch::Flip>>& flips,
-                                   std::size_t repetitions) {
-  std::vector<std::vector<double>> samples(flips.size());
-  const Stopwatch whole;
-  for (std::size_t i = 0; i < repetitions && (i == 0 || whole.seconds() < kLongEnough); ++i)
-    for (std::size_t layer = 0; layer < flips.size(); ++layer) {
-      const Stopwatch clock;
-      evaluator.evaluate_flips(flips[layer]);
-      samples[layer].push_back(clock.seconds());
-    }
-  std::vector<double> medians;
-  for (std::vector<double>& of_layer : samples) {
-    std::sort(of_layer.begin(), of_layer.end());
-    medians.push_back(of_layer[of_layer.size() / 2]);
-  }
-  return medians;
-}
-
 Status check_scores(bfs::Evaluator& evaluator, PlainEvaluation& plain, const model::Model& model,
                     const std::vector<std::vector<patch::Flip>>& flips) {
   for (const std::vector<patch::Flip>& of_layer : flips) {
@@ -168,6 +137,37 @@ Status check_scores(bfs::Evaluator& evaluator, PlainEvaluation& plain, const mod
 }
 
 }  // namespace
+
+std::vector<std::uint32_t> spread_layers(std::size_t num_layers) {
+  constexpr std::size_t kParts = 8;
+  std::set<std::uint32_t> layers;
+  for (std::size_t part = 0; part < kParts; ++part)
+    layers.insert(static_cast<std::uint32_t>((2 * part + 1) * num_layers / (2 * kParts)));
+  return {layers.begin(), layers.end()};
+}
+
+void measure_layers(bfs::FlipEvaluator& evaluator,
+                    const std::vector<std::vector<patch::Flip>>& flips, std::size_t repetitions,
+                    CandidateSpeed& speed) {
+  std::vector<std::vector<double>> samples(flips.size());
+  const Stopwatch whole;
+  for (std::size_t i = 0; i < repetitions && (i == 0 || whole.seconds() < kLongEnough); ++i)
+    for (std::size_t layer = 0; layer < flips.size(); ++layer) {
+      const Stopwatch clock;
+      evaluator.evaluate_flips(flips[layer]);
+      samples[layer].push_back(clock.seconds());
+    }
+  const auto batch = static_cast<double>(speed.batch);
+  double sum = 0.0;
+  for (std::size_t layer = 0; layer < flips.size(); ++layer) {
+    std::vector<double>& of_layer = samples[layer];
+    std::sort(of_layer.begin(), of_layer.end());
+    const double median = of_layer[of_layer.size() / 2];
+    speed.layers.push_back({flips[layer].front().tensor.layer, batch / median});
+    sum += median;
+  }
+  speed.per_second = batch * static_cast<double>(flips.size()) / sum;
+}
 
 Result<bfs::Objective> bench_objective(const BenchOptions& options, const model::Model& model) {
   if (options.targets.empty() && options.controls.empty()) return random_objective(model);
@@ -211,12 +211,7 @@ Result<std::optional<CandidateSpeed>> measure_candidates(model::Transformer& tra
   PlainEvaluation plain(transformer, objective);
   speed.nodes = evaluator.num_nodes();
   BANKAI_RETURN_IF_ERROR(check_scores(evaluator, plain, model, flips));
-  const std::vector<double> seconds = measure_layers(evaluator, flips, options.repetitions);
-  const auto batch = static_cast<double>(speed.batch);
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    speed.layers.push_back({layers[i], batch / seconds[i]});
-  speed.per_second = batch * static_cast<double>(layers.size()) /
-                     std::accumulate(seconds.begin(), seconds.end(), 0.0);
+  measure_layers(evaluator, flips, options.repetitions, speed);
   const model::RowOverlay overlay = bfs::make_overlay(model, {flips.front().data(), 1});
   const auto passes_per_second = [&](std::size_t block_tokens) {
     return 1.0 /

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "bfs/flip_evaluator.h"
 #include "bfs/objective.h"
 #include "cli/bench_options.h"
 #include "core/result.h"
@@ -28,6 +29,15 @@ struct CandidateSpeed {
   std::size_t nodes = 0;   // of them, with common beginnings counted once
   std::size_t batch = 0;   // flips evaluated together
 };
+
+// Up to eight layers in the middles of equal parts of the depth: their mean cost is that of all.
+std::vector<std::uint32_t> spread_layers(std::size_t num_layers);
+
+// Sets per_second and layers from the median time of each layer's flips, of which there are
+// speed.batch. Layers take turns, so that each begins afresh, as in a search.
+void measure_layers(bfs::FlipEvaluator& evaluator,
+                    const std::vector<std::vector<patch::Flip>>& flips, std::size_t repetitions,
+                    CandidateSpeed& speed);
 
 // What the flips are evaluated on: the data of --target and --control by metric nll, or random
 // tokens of which a part is scored. Errors: those of reading the files; kBadInput for data that the

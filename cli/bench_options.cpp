@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <iterator>
 
+#include "cli/golf_opening.h"
 #include "cli/kv_options.h"
 #include "cli/model_options.h"
+#include "core/bit_matrix.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -76,35 +79,50 @@ Result<kernels::TensorType> read_weights(const CommandLine& line) {
                     weight_names().c_str());
 }
 
-std::string binary_shape_names() {
+// Those of models with a float residual have whole groups everywhere.
+bool has_whole_groups(const model::BinaryShape& shape) {
+  return shape.width % kGroupCols == 0 && shape.feed_forward % kGroupCols == 0;
+}
+
+std::string binary_shape_names(bool in_groups) {
   std::string names;
   for (const model::BinaryShapeName& shape : model::binary_shapes())
-    names += (names.empty() ? "" : ", ") + std::string(shape.name);
+    if (!in_groups || has_whole_groups(shape.shape))
+      names += (names.empty() ? "" : ", ") + std::string(shape.name);
   return names;
 }
 
-Status read_binary_shape(const CommandLine& line, BenchOptions& options) {
-  const auto& name = line.get<std::string>("random-bit1");
+Result<const model::BinaryShapeName*> read_binary_shape(const CommandLine& line, const char* option,
+                                                        bool in_groups) {
+  const auto& name = line.get<std::string>(option);
   for (const model::BinaryShapeName& shape : model::binary_shapes())
-    if (shape.name == name) options.binary_shape = &shape;
-  if (options.binary_shape != nullptr) return {};
-  return make_error(ErrorCode::kUsage, "--random-bit1 %s: expected one of %s", quoted(name).c_str(),
-                    binary_shape_names().c_str());
+    if (shape.name == name && (!in_groups || has_whole_groups(shape.shape))) return &shape;
+  return make_error(ErrorCode::kUsage, "--%s %s: expected one of %s", option, quoted(name).c_str(),
+                    binary_shape_names(in_groups).c_str());
 }
 
 Status read_model(const CommandLine& line, BenchOptions& options) {
-  const bool is_random = line.has("random") || line.has("random-bit1");
-  if (line.has("model") == is_random || (line.has("random") && line.has("random-bit1")))
-    return Error{
-        ErrorCode::kUsage,
-        "expected one of --model FILE, --random SHAPE and --random-bit1 SHAPE (see --help)"};
-  if (line.has("save") && !is_random) return Error{ErrorCode::kUsage, "--save goes with --random"};
+  constexpr const char* kSources[] = {"model", "random", "random-bit1", "random-residual"};
+  const auto given = std::count_if(std::begin(kSources), std::end(kSources),
+                                   [&](const char* source) { return line.has(source); });
+  if (given != 1)
+    return Error{ErrorCode::kUsage,
+                 "expected one of --model FILE, --random SHAPE, --random-bit1 SHAPE and "
+                 "--random-residual SHAPE (see --help)"};
+  if (line.has("save") && line.has("model"))
+    return Error{ErrorCode::kUsage, "--save goes with --random"};
   if (line.has("model")) options.model = line.get<std::string>("model");
   if (line.has("save")) options.save = line.get<std::string>("save");
   if (line.has("save") && (options.save.empty() || options.save == "-"))
     return Error{ErrorCode::kUsage, "--save: expected the name of a file"};
   options.seed = line.get<std::uint64_t>("seed");
-  if (line.has("random-bit1")) return read_binary_shape(line, options);
+  if (line.has("random-bit1")) {
+    BANKAI_ASSIGN_OR_RETURN(options.binary_shape, read_binary_shape(line, "random-bit1", false));
+  }
+  if (line.has("random-residual")) {
+    BANKAI_ASSIGN_OR_RETURN(options.residual_shape,
+                            read_binary_shape(line, "random-residual", true));
+  }
   if (!line.has("random")) return {};
   const auto& name = line.get<std::string>("random");
   options.shape = model::find_shape(name);
@@ -120,12 +138,16 @@ Status read_model(const CommandLine& line, BenchOptions& options) {
 void add_bench_options(CommandLine& line) {
   add_model_options(line);
   const std::string shapes = "a model with random weights instead: " + shape_names();
-  const std::string binary_shapes = "the same for a strictly binary model: " + binary_shape_names();
+  const std::string binary_shapes =
+      "the same for a strictly binary model: " + binary_shape_names(false);
+  const std::string residual_shapes =
+      "the same for one with a float residual: " + binary_shape_names(true);
   const std::string types = "type of its matrices: " + weight_names();
   line.group("What to run")("model,m", po::value<std::string>(),
-                            "model: GGUF, BIT1, or a pack of one")(
+                            "model: GGUF, BIT1, a pack of one, or a parameter-golf checkpoint")(
       "random", po::value<std::string>(), shapes.c_str())("random-bit1", po::value<std::string>(),
                                                           binary_shapes.c_str())(
+      "random-residual", po::value<std::string>(), residual_shapes.c_str())(
       "weights", po::value<std::string>()->default_value("Q1_0"), types.c_str())(
       "save", po::value<std::string>(),
       "keep the random model in this file; with -p 0 -n 0 nothing is measured")(
@@ -147,6 +169,7 @@ void add_bench_options(CommandLine& line) {
       "activations", po::value<std::string>(),
       "precision of activations: a8 or a16 (default: a8, and a16 for candidates)");
   add_kv_options(line);
+  add_golf_rules(line);
 }
 
 Result<BenchOptions> read_bench_options(const CommandLine& line) {
@@ -170,6 +193,17 @@ Result<BenchOptions> read_bench_options(const CommandLine& line) {
   }
   BANKAI_ASSIGN_OR_RETURN(options.kv, read_kv_format(line));
   return options;
+}
+
+Status check_lengths(const BenchOptions& options, std::size_t context) {
+  std::size_t longest = 0;
+  for (const std::size_t tokens : options.prompts) longest = std::max(longest, tokens);
+  if (options.generated_tokens > 0)
+    for (const std::size_t depth : options.depths)
+      longest = std::max(longest, depth + options.generated_tokens);
+  if (longest <= context) return {};
+  return make_error(ErrorCode::kUsage, "%zu tokens: the model is made for at most %zu", longest,
+                    context);
 }
 
 }  // namespace bankai::cli

@@ -17,10 +17,11 @@
 namespace bankai::cli {
 
 struct BenchOptions {
-  // Exactly one of the three.
+  // Exactly one of the four.
   std::string model;
-  const model::ModelShape* shape = nullptr;              // of a random model
-  const model::BinaryShapeName* binary_shape = nullptr;  // of a random strictly binary model
+  const model::ModelShape* shape = nullptr;                // of a random model
+  const model::BinaryShapeName* binary_shape = nullptr;    // of a random strictly binary model
+  const model::BinaryShapeName* residual_shape = nullptr;  // of one with a float residual
 
   std::string save;  // where the random model stays; empty: nowhere
   std::uint64_t seed = 0;
@@ -45,5 +46,8 @@ void add_bench_options(CommandLine& line);
 
 // Errors (kUsage): values out of range, no model or two of them.
 Result<BenchOptions> read_bench_options(const CommandLine& line);
+
+// kUsage if a prompt, or depth and generation together, go beyond the context of the model.
+Status check_lengths(const BenchOptions& options, std::size_t context);
 
 }  // namespace bankai::cli

@@ -15,10 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* mode_name(kernels::ActivationMode mode) {
-  return mode == kernels::ActivationMode::kA8 ? "a8" : "a16";
-}
-
 // Microseconds per token, by stage.
 Json stages_json(const SpeedFigure& figure) {
   Json stages = Json::object();
@@ -78,8 +74,9 @@ Json to_json(const BenchReport& report) {
       {"prompts", prompts},
       {"generations", generations},
       {"repetitions", report.options.repetitions},
-      {"activations", mode_name(report.options.activations)},
-      {"candidate_activations", mode_name(report.options.candidate_activations)},
+      {"activations", report.activations},
+      {"candidate_activations",
+       report.candidate_activations.empty() ? Json() : Json(report.candidate_activations)},
       {"model_bytes", report.model_bytes},
       {"weight_bytes_per_token", report.weight_bytes_per_token},
       {"kv_bytes_per_position", report.kv_bytes_per_position},
@@ -134,8 +131,7 @@ std::string with_prefix(std::uint64_t count) {
 
 void print_table(const BenchReport& report) {
   std::cout << format("model    %s, %sB, %s weights, loaded in %.2f s\n", report.model.c_str(),
-                      with_prefix(report.model_bytes).c_str(),
-                      with_prefix(report.layer_weights + report.head_weights).c_str(),
+                      with_prefix(report.model_bytes).c_str(), with_prefix(report.weights).c_str(),
                       report.load_seconds)
             << format("cache    keys and values in %s, %llu bytes per token\n", report.kv.c_str(),
                       static_cast<unsigned long long>(report.kv_bytes_per_position))
@@ -143,7 +139,7 @@ void print_table(const BenchReport& report) {
                       report.kernel.c_str(), report.threads,
                       report.threads == 1 ? "thread" : "threads", report.read_bytes_per_s / 1e9,
                       report.int8_per_s / 1e12);
-  const char* mode = mode_name(report.options.activations);
+  const char* mode = report.activations.c_str();
   for (const SpeedFigure& figure : report.prompts)
     print_row(format("prompt, %zu tokens, %s", figure.tokens, mode),
               format("%.2f tokens/s", figure.per_second),
@@ -161,6 +157,10 @@ void print_table(const BenchReport& report) {
 }
 
 }  // namespace
+
+const char* mode_name(kernels::ActivationMode mode) {
+  return mode == kernels::ActivationMode::kA8 ? "a8" : "a16";
+}
 
 double BenchReport::fraction_of_peak(const SpeedFigure& prompt) const {
   // The head is used once for the whole prompt.

@@ -16,11 +16,14 @@ struct BenchReport {
   BenchOptions options;
   std::string model;
   std::uint64_t model_bytes = 0;
-  std::uint64_t layer_weights = 0;
+  std::uint64_t weights = 0;
+  std::uint64_t layer_weights = 0;  // multiply-adds of a token in all layers, and of the head
   std::uint64_t head_weights = 0;
   std::uint64_t weight_bytes_per_token = 0;
   std::uint64_t kv_bytes_per_position = 0;  // keys and values of all layers
   std::string kv;                           // their format
+  std::string activations;                  // their precision
+  std::string candidate_activations;        // empty: candidates mean nothing
   std::string kernel;
   int threads = 1;
 
@@ -38,6 +41,8 @@ struct BenchReport {
   // the caches.
   double fraction_of_bandwidth(const SpeedFigure& generation) const;
 };
+
+const char* mode_name(kernels::ActivationMode mode);
 
 // On standard output.
 void print_bench_report(const BenchReport& report, bool json);

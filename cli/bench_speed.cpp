@@ -71,12 +71,16 @@ std::vector<float> slice_of_pass(model::Transformer& transformer) {
 
 }  // namespace
 
-std::vector<TokenId> random_tokens(const model::Model& model, std::size_t count) {
+std::vector<TokenId> random_token_ids(std::size_t vocabulary, std::size_t count) {
   const CounterRng rng(2);
   std::vector<TokenId> tokens(count);
   for (std::size_t i = 0; i < count; ++i)
-    tokens[i] = static_cast<TokenId>(rng.below(i, model.parameters().vocabulary));
+    tokens[i] = static_cast<TokenId>(rng.below(i, vocabulary));
   return tokens;
+}
+
+std::vector<TokenId> random_tokens(const model::Model& model, std::size_t count) {
+  return random_token_ids(model.parameters().vocabulary, count);
 }
 
 Status check_against_scalar(model::Transformer& transformer) {

@@ -12,7 +12,8 @@
 
 namespace bankai::cli {
 
-// `count` tokens of the vocabulary, always the same.
+// `count` tokens of a vocabulary, always the same.
+std::vector<model::TokenId> random_token_ids(std::size_t vocabulary, std::size_t count);
 std::vector<model::TokenId> random_tokens(const model::Model& model, std::size_t count);
 
 // kVerification unless the transformer's kernels give the same bits as the scalar ones: two tokens

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/golf_opening.h"
+#include "cli/infer_golf_divergence.h"
 #include "cli/infer_npy.h"
 #include "cli/infer_session.h"
 #include "cli/infer_text.h"
@@ -19,33 +21,12 @@
 #include "model/golf_score.h"
 #include "model/parallel.h"
 #include "model/sampler.h"
-#include "packer/golf_builder.h"
 
 namespace bankai::cli {
 
 namespace po = boost::program_options;
 
 namespace {
-
-Result<packer::GolfAlpha> read_alpha(const CommandLine& line) {
-  const auto& word = line.get<std::string>("alpha");
-  if (word == "stored") return packer::GolfAlpha::kStored;
-  if (word == "rederived") return packer::GolfAlpha::kRederived;
-  return make_error(ErrorCode::kUsage, "--alpha %s: expected stored or rederived",
-                    bankai::quoted(word).c_str());
-}
-
-Result<model::GolfModel> load(const CommandLine& line, const std::string& path) {
-  BANKAI_ASSIGN_OR_RETURN(const packer::GolfAlpha alpha, read_alpha(line));
-  const auto settings =
-      line.has("golf") ? line.get<std::vector<std::string>>("golf") : std::vector<std::string>();
-  BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  Result<packer::GolfCheckpoint> checkpoint = packer::read_golf_checkpoint(file.bytes());
-  if (!checkpoint.ok()) return with_context(std::move(checkpoint).error(), path);
-  Result<model::GolfModel> built = packer::build_golf_model(*checkpoint, alpha, settings);
-  if (!built.ok()) return with_context(std::move(built).error(), path);
-  return built;
-}
 
 Result<std::optional<model::SentencePieces>> load_pieces(const CommandLine& line) {
   std::optional<model::SentencePieces> pieces;
@@ -85,6 +66,13 @@ Status check_prompt(const std::vector<model::TokenId>& tokens, std::size_t vocab
     if (token < 0 || static_cast<std::size_t>(token) >= vocabulary)
       return make_error(ErrorCode::kBadInput, "token %d; the model has %zu", token, vocabulary);
   return {};
+}
+
+// What --verbose says of the cache.
+std::string cache_text(const model::GolfTransformer& transformer) {
+  return format("keys and values: %s, %zu bytes per token",
+                model::golf_kv_text(transformer.kv_format()).c_str(),
+                model::golf_cache_bytes(transformer.parameters(), transformer.kv_format()));
 }
 
 Status write_logits(const CommandLine& line, const InferOptions& options,
@@ -138,11 +126,9 @@ Status generate(const CommandLine& line, const InferOptions& options,
   show(stream.finish() + (line.json() || limit == 0 ? "" : "\n"));
   if (!std::cout) return Error{ErrorCode::kIo, "cannot write to standard output"};
   if (options.verbose)
-    progress.remark(
-        format("%s: %zu tokens of prompt and %zu more in %.3f s; keys and values: 64 "
-               "bits, %zu bytes per token",
-               line.program().c_str(), prompt.size(), tokens.size(), clock.seconds(),
-               model::golf_cache_bytes(transformer.parameters())));
+    progress.remark(format("%s: %zu tokens of prompt and %zu more in %.3f s; %s",
+                           line.program().c_str(), prompt.size(), tokens.size(), clock.seconds(),
+                           cache_text(transformer).c_str()));
   if (line.json())
     print_json_line(
         nlohmann::ordered_json{{"prompt_tokens", prompt}, {"tokens", tokens}, {"text", text}});
@@ -163,7 +149,7 @@ Result<model::GolfWindows> choose_windows(const InferOptions& options,
 
 Status measure(const CommandLine& line, const InferOptions& options,
                const std::vector<model::TokenId>& tokens, const model::SentencePieces* pieces,
-               model::GolfTransformer& transformer) {
+               const model::GolfTransformer& transformer) {
   BANKAI_ASSIGN_OR_RETURN(const model::GolfWindows windows,
                           choose_windows(options, transformer.parameters()));
   Progress progress(!line.quiet());
@@ -177,9 +163,10 @@ Status measure(const CommandLine& line, const InferOptions& options,
     return with_context(std::move(measured).error(), options.file.value_or("--prompt"));
   const model::PerplexityResult& result = *measured;
   if (options.verbose)
-    progress.remark(format("%s: %.3f s, %.1f tokens scored per second", line.program().c_str(),
+    progress.remark(format("%s: %.3f s, %.1f tokens scored per second; %s", line.program().c_str(),
                            clock.seconds(),
-                           static_cast<double>(result.tokens_scored) / clock.seconds()));
+                           static_cast<double>(result.tokens_scored) / clock.seconds(),
+                           cache_text(transformer).c_str()));
   const bool has_bytes = result.bytes_scored > 0;
   if (line.json()) {
     nlohmann::ordered_json object{{"tokens_scored", result.tokens_scored},
@@ -205,35 +192,28 @@ Status measure(const CommandLine& line, const InferOptions& options,
 }  // namespace
 
 void add_golf_options(CommandLine& line) {
-  line.group("Parameter-golf checkpoints")("tokenizer", po::value<std::string>(),
-                                           "SentencePiece vocabulary (.model)")(
-      "alpha", po::value<std::string>()->default_value("stored"),
-      "scale of a ternary matrix: stored, or rederived as PR #126's reload does")(
-      "golf", po::value<std::vector<std::string>>(),
-      "NAME=VALUE, a rule that the file does not hold (eps, rope-base, yarn, soft-cap, leak, "
-      "context, passes, …), repeatable");
+  add_golf_rules(line)("tokenizer", po::value<std::string>(), "SentencePiece vocabulary (.model)");
 }
 
 Status infer_golf(const CommandLine& line, const InferOptions& options) {
-  const bool has_job = options.job == InferJob::kPerplexity || options.job == InferJob::kTokenize ||
-                       options.job == InferJob::kGenerate;
-  if (!options.patches.empty() || !has_job)
-    return Error{ErrorCode::kUsage,
-                 "parameter-golf models take a prompt, --perplexity or --tokenize, and no patches"};
-  if (options.kv)
-    return Error{ErrorCode::kUsage,
-                 "parameter-golf models keep keys and values in double precision: no --kv-bits"};
+  if (!options.patches.empty() || options.job == InferJob::kProbes)
+    return Error{
+        ErrorCode::kUsage,
+        "parameter-golf models take a prompt, --perplexity, --kl-divergence or --tokenize, "
+        "and no patches"};
   BANKAI_RETURN_IF_ERROR(check_infer_options(line, options.job, ModelKind::kGolf));
-  BANKAI_ASSIGN_OR_RETURN(const model::GolfModel golf, load(line, options.model));
+  BANKAI_ASSIGN_OR_RETURN(const model::GolfModel golf, open_golf_model(line, options.model));
   BANKAI_ASSIGN_OR_RETURN(const auto pieces, load_pieces(line));
   const model::SentencePieces* vocabulary = pieces ? &*pieces : nullptr;
   const bool tokenizes = options.job == InferJob::kTokenize;
+  const bool diverges = options.job == InferJob::kDivergence;
   BANKAI_ASSIGN_OR_RETURN(const std::vector<model::TokenId> tokens,
-                          read_tokens(options, vocabulary, !tokenizes));
+                          read_tokens(options, vocabulary, !tokenizes && !diverges));
   if (tokenizes) return print_tokens(line, tokens);
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
-  model::GolfTransformer transformer(golf, *table, threads);
+  const model::GolfTransformer transformer(golf, *table, threads, options.kv);
+  if (diverges) return infer_golf_divergence(line, options, tokens, *table, transformer);
   if (options.job == InferJob::kPerplexity)
     return measure(line, options, tokens, vocabulary, transformer);
   BANKAI_RETURN_IF_ERROR(check_prompt(tokens, transformer.parameters().vocabulary));
@@ -241,7 +221,11 @@ Status infer_golf(const CommandLine& line, const InferOptions& options) {
     BANKAI_RETURN_IF_ERROR(write_logits(line, options, tokens, transformer));
   if (options.max_tokens == std::size_t{0}) return {};
   watch_for_interrupts();
-  return generate(line, options, tokens, vocabulary, *table, transformer);
+  Status generated;
+  model::with_threads_at_hand(threads, [&] {
+    generated = generate(line, options, tokens, vocabulary, *table, transformer);
+  });
+  return generated;
 }
 
 }  // namespace bankai::cli

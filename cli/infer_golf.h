@@ -8,11 +8,11 @@
 
 namespace bankai::cli {
 
-// Declares --tokenizer, --alpha and --golf.
+// Declares --tokenizer and the rules of golf_opening.h.
 void add_golf_options(CommandLine& line);
 
-// Continues a prompt, writes its logits, measures bits per byte, or prints token ids. Errors:
-// kUsage for a job that these models do not have, and those of the reader.
+// Continues a prompt, writes its logits, measures bits per byte or divergence, or prints token ids.
+// Errors: kUsage for a job that these models do not have, and those of the reader.
 Status infer_golf(const CommandLine& line, const InferOptions& options);
 
 }  // namespace bankai::cli

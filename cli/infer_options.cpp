@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "cli/binary_options.h"
+#include "cli/golf_opening.h"
 #include "cli/infer_reference.h"
 #include "cli/kv_options.h"
 #include "cli/model_options.h"
@@ -124,7 +125,9 @@ OptionsOf options_of(ModelKind kind) {
   switch (kind) {
     case ModelKind::kBit1: return {"a BIT1 model", std::string("patch ") + kBinaryOptions};
     case ModelKind::kBinaryResidual: return {"a bankai-binary model", "patch"};
-    case ModelKind::kGolf: return {"a parameter-golf model", "tokenizer alpha golf"};
+    case ModelKind::kGolf:
+      return {"a parameter-golf model",
+              std::string("tokenizer kv-bits kv-quant kv-type ") + kGolfRules};
     default:
       return {"a GGUF model",
               "patch i2s-layout parse-special activations kv-bits kv-quant kv-type"};
@@ -211,8 +214,12 @@ Result<InferOptions> read_infer_options(const CommandLine& line) {
 }
 
 Status check_infer_options(const CommandLine& line, InferJob job, ModelKind kind) {
-  const OptionsOf of_job = options_of(job);
+  OptionsOf of_job = options_of(job);
   const OptionsOf of_kind = options_of(kind);
+  // Their reference has no patches and no mode of activations.
+  if (kind == ModelKind::kGolf && job == InferJob::kDivergence)
+    of_job.options =
+        "kl-divergence chunks reference reference-kv-bits reference-kv-quant reference-kernel";
   std::string taken = kCommonOptions + of_job.options + " " + of_kind.options;
   // Windows of these models are the chunks of a divergence.
   if (kind == ModelKind::kGolf && job == InferJob::kPerplexity) taken += " chunks";

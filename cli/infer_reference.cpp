@@ -20,16 +20,8 @@ Result<model::ForwardOptions> read_forward(const InferSession& session) {
   }
   model::ForwardOptions forward =
       model::forward_options(mode, session.transformer->options().threads);
-  const bool has_quantiser = line.has("reference-kv-quant");
-  if (line.has("reference-kv-bits")) {
-    BANKAI_ASSIGN_OR_RETURN(
-        forward.kv,
-        make_kv_format("reference-kv-bits", line.get<std::string>("reference-kv-bits"),
-                       "reference-kv-quant",
-                       has_quantiser ? &line.get<std::string>("reference-kv-quant") : nullptr));
-  } else if (has_quantiser) {
-    return Error{ErrorCode::kUsage, "--reference-kv-quant goes with --reference-kv-bits"};
-  }
+  BANKAI_ASSIGN_OR_RETURN(const auto kv, read_reference_kv(line));
+  if (kv) forward.kv = *kv;
   return forward;
 }
 
@@ -44,6 +36,20 @@ void add_reference_options(CommandLine& line) {
       "as --kv-bits (default: 16 for a8, 32 for a16)")("reference-kv-quant",
                                                        po::value<std::string>(), "as --kv-quant")(
       "reference-kernel", po::value<std::string>(), "as --kernel (default: the same)");
+}
+
+Result<std::optional<model::KvFormat>> read_reference_kv(const CommandLine& line) {
+  const bool has_quantiser = line.has("reference-kv-quant");
+  if (!line.has("reference-kv-bits")) {
+    if (!has_quantiser) return std::optional<model::KvFormat>();
+    return Error{ErrorCode::kUsage, "--reference-kv-quant goes with --reference-kv-bits"};
+  }
+  BANKAI_ASSIGN_OR_RETURN(
+      const model::KvFormat format,
+      make_kv_format("reference-kv-bits", line.get<std::string>("reference-kv-bits"),
+                     "reference-kv-quant",
+                     has_quantiser ? &line.get<std::string>("reference-kv-quant") : nullptr));
+  return std::optional<model::KvFormat>(format);
 }
 
 Result<Reference> open_reference(InferSession& session) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "cli/infer_session.h"
 #include "core/result.h"
@@ -15,6 +16,9 @@ inline constexpr const char* kReferenceOptions =
 
 // Declares --reference and the options that go with it.
 void add_reference_options(CommandLine& line);
+
+// --reference-kv-bits and --reference-kv-quant; nullopt if they are not given. Errors: kUsage.
+Result<std::optional<model::KvFormat>> read_reference_kv(const CommandLine& line);
 
 // A model (the session's own unless another file is named), its patches, and how it runs.
 struct Reference {

@@ -43,4 +43,12 @@ Result<ModelKind> detect_model_kind(const std::string& path) {
   return is_binary_residual(file.bytes(), path) ? ModelKind::kBinaryResidual : ModelKind::kGguf;
 }
 
+const char* kind_text(ModelKind kind) {
+  return kind == ModelKind::kBit1
+             ? "a strictly binary model (BIT1), of which bankai-pack pack makes a pack"
+             : "a parameter-golf checkpoint, which bankai-infer and bankai-bench run and "
+               "bankai-pack "
+               "compare encodes with our codecs";
+}
+
 }  // namespace bankai::cli

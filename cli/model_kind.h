@@ -18,4 +18,8 @@ enum class ModelKind {
 // PackFile.
 Result<ModelKind> detect_model_kind(const std::string& path);
 
+// What a file of that kind is and which programs take it, for messages: "a parameter-golf
+// checkpoint, which …". REQUIRES: kBit1 or kGolf, which are no GGUF files.
+const char* kind_text(ModelKind kind);
+
 }  // namespace bankai::cli

@@ -45,9 +45,8 @@ Status check_kind(const std::string& path) {
                       "%s: a strictly binary model (BIT1); expected a GGUF file, or a pack of one",
                       path.c_str());
   if (kind == ModelKind::kGolf)
-    return make_error(ErrorCode::kUnsupported,
-                      "%s: a parameter-golf checkpoint; expected a GGUF file, or a pack of one",
-                      path.c_str());
+    return make_error(ErrorCode::kUnsupported, "%s: %s; expected a GGUF file, or a pack of one",
+                      path.c_str(), kind_text(kind));
   return {};
 }
 

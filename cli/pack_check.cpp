@@ -29,7 +29,7 @@ Result<patch::Patch> read_patch(const packer::PackFile& pack, std::size_t index)
 
 Status pack_info(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
-  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, packer::PackFile::open(files[0]));
+  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, open_pack(files[0]));
   Progress progress(!line.quiet());
   BANKAI_ASSIGN_OR_RETURN(
       const packer::PackLedger ledger,
@@ -58,7 +58,7 @@ Status pack_info(const CommandLine& line, Files files) {
 
 Status pack_verify(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
-  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, packer::PackFile::open(files[0]));
+  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, open_pack(files[0]));
   Progress progress(!line.quiet());
   const packer::PackProgress report = pack_progress(progress, "verifying");
   if (line.has("against")) {

@@ -31,6 +31,9 @@ void add_plan_options(CommandLine& line);
 
 // The value of --output. Errors: kUsage if it was not given, is standard output, or is the input.
 Result<std::string> pack_output(const CommandLine& line, const std::string& input);
+// Errors: kUnsupported for a model that is no pack, with what can be done with it; those of
+// PackFile.
+Result<packer::PackFile> open_pack(const std::string& path);
 Result<int> pack_threads(const CommandLine& line);
 // What "VERB TENSOR" is shown for. `progress` outlives the result.
 packer::PackProgress pack_progress(Progress& progress, const char* verb);

@@ -1,7 +1,9 @@
 #include <filesystem>
 
+#include "cli/model_kind.h"
 #include "cli/pack_commands.h"
 #include "core/format.h"
+#include "core/mapped_file.h"
 #include "model/parallel.h"
 
 namespace bankai::cli {
@@ -15,6 +17,15 @@ Result<std::string> pack_output(const CommandLine& line, const std::string& inpu
     return make_error(ErrorCode::kUsage, "-o %s: that is the input, which is not replaced",
                       output.c_str());
   return output;
+}
+
+Result<packer::PackFile> open_pack(const std::string& path) {
+  BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(path));
+  BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  if (!packer::is_pack(file.bytes()) && (kind == ModelKind::kGolf || kind == ModelKind::kBit1))
+    return make_error(ErrorCode::kUnsupported, "%s: %s; expected a pack (.bkpack)", path.c_str(),
+                      kind_text(kind));
+  return packer::PackFile::open(path);
 }
 
 Result<int> pack_threads(const CommandLine& line) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_output.h"
+#include "cli/model_kind.h"
 #include "cli/model_options.h"
 #include "cli/pack_commands.h"
 #include "cli/progress.h"
@@ -125,6 +126,11 @@ Status check_input(const CommandLine& line, const std::string& input) {
                         input.c_str());
     return {};
   }
+  BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(input));
+  if (kind == ModelKind::kGolf || kind == ModelKind::kBit1)
+    return make_error(ErrorCode::kUnsupported,
+                      "%s: %s; expected a checkpoint folder, a GGUF file, or a pack of one",
+                      input.c_str(), kind_text(kind));
   if (!line.has("i2s-layout") && !line.quiet()) {
     BANKAI_ASSIGN_OR_RETURN(const bool has_i2s, holds_i2s(input));
     if (has_i2s)

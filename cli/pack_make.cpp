@@ -88,7 +88,7 @@ Status pack_pack(const CommandLine& line, Files files) {
 Status pack_unpack(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line, files[0]));
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
-  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, packer::PackFile::open(files[0]));
+  BANKAI_ASSIGN_OR_RETURN(const packer::PackFile pack, open_pack(files[0]));
   Progress progress(!line.quiet());
   BANKAI_RETURN_IF_ERROR(packer::unpack_to_file(pack, output, pack_overwrite(line), threads,
                                                 pack_progress(progress, "unpacking")));

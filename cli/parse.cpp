@@ -95,8 +95,7 @@ Result<std::vector<Projection>> parse_projections(std::string_view text) {
   std::vector<Projection> projections;
   for (const std::string_view part : split(text, ',')) {
     const std::optional<Projection> projection = projection_from_short_name(part);
-    if (!projection || *projection >= Projection::kEmbedding)
-      return bad_value(text, "some of gate, up, down, q, k, v, o");
+    if (!projection) return bad_value(text, "some of gate, up, down, q, k, v, o, embed, head");
     projections.push_back(*projection);
   }
   return projections;

@@ -22,7 +22,7 @@ Result<double> parse_duration(std::string_view text);
 // "1-4,34": ascending, without repeats. Numbers must be below `num_layers`.
 Result<std::vector<std::uint32_t>> parse_layers(std::string_view text, std::size_t num_layers);
 
-// "gate,up,down,q,k,v,o".
+// "gate,up,down,q,k,v,o,embed,head".
 Result<std::vector<Projection>> parse_projections(std::string_view text);
 
 struct WeightedPath {

@@ -57,16 +57,26 @@ Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line,
   BANKAI_ASSIGN_OR_RETURN(const auto projections,
                           parse_projections(line.get<std::string>("tensors")));
   std::vector<TensorAddress> tensors;
-  for (const std::uint32_t layer : layers) {
-    for (const Projection projection : projections) {
-      const TensorAddress tensor{layer, projection};
-      if (!model.weights()(tensor))
-        return make_error(ErrorCode::kUnsupported,
-                          "%s: %s is not a 1-bit or ternary matrix of a width in groups of 128, so "
-                          "it has nothing to flip",
-                          line.get<std::string>("model").c_str(), to_string(tensor).c_str());
-      tensors.push_back(tensor);
-    }
+  const auto add = [&](TensorAddress tensor) -> Status {
+    if (!model.weights()(tensor))
+      return make_error(ErrorCode::kUnsupported,
+                        "%s: %s is not a 1-bit or ternary matrix of a width in groups of 128, so "
+                        "it has nothing to flip",
+                        line.get<std::string>("model").c_str(), to_string(tensor).c_str());
+    tensors.push_back(tensor);
+    return {};
+  };
+  for (const std::uint32_t layer : layers)
+    for (const Projection projection : projections)
+      if (projection < Projection::kEmbedding) BANKAI_RETURN_IF_ERROR(add({layer, projection}));
+  for (const Projection projection : projections) {
+    if (projection < Projection::kEmbedding) continue;
+    if (!model.searches_tables())
+      return make_error(ErrorCode::kUsage,
+                        "--tensors %s: embedding and head are searched in BIT1 models; in this one "
+                        "choose among gate,up,down,q,k,v,o",
+                        std::string(short_name(projection)).c_str());
+    BANKAI_RETURN_IF_ERROR(add({0, projection}));
   }
   return tensors;
 }
@@ -108,13 +118,15 @@ void add_search_options(CommandLine& line) {
   line.group("Where to look, and how far")("layers", po::value<std::string>(),
                                            "layers such as 1-4,34 (default: all)")(
       "tensors", po::value<std::string>()->default_value("gate,up"),
-      "some of gate,up,down,q,k,v,o")(
+      "some of gate,up,down,q,k,v,o; of BIT1 models also embed,head")(
       "granularity", po::value<std::string>()->default_value("row"),
       "what one flip is: row, group, bit (of ternary weights a step) or mixed")(
       "strategy", po::value<std::string>()->default_value("greedy"),
-      names_of(bfs::all_strategies()).c_str())(
-      "candidates", po::value<std::uint64_t>()->default_value(0),
-      "exhaustive, and proposals of strictly binary models: evaluate a sample of so many (0: all)")(
+      names_of(bfs::all_strategies()).c_str())("candidates",
+                                               po::value<std::uint64_t>()->default_value(0),
+                                               "exhaustive: evaluate a sample of so many (0: all); "
+                                               "on binary models greedy and evolve propose "
+                                               "from one, instead of by predictions")(
       "shortlist", po::value<std::uint64_t>()->default_value(defaults.shortlist),
       "greedy: best candidates by first order to verify in a round")(
       "iterations", po::value<std::uint64_t>()->default_value(0),
@@ -134,6 +146,8 @@ void add_search_options(CommandLine& line) {
       "least mean gain of the targets in a round, in standard errors over them")(
       "probe-fraction", po::value<double>()->default_value(defaults.probe_fraction),
       "part of the targets, drawn anew each round, that proposals are made from")(
+      "verify-fraction", po::value<double>()->default_value(defaults.verify_fraction),
+      "part of targets and controls, drawn anew each round, that single flips are verified on")(
       "curvature", po::value<bool>()->default_value(defaults.curvature),
       "bend first-order predictions as log-probabilities bend")(
       "patience", po::value<std::size_t>()->default_value(0),
@@ -254,6 +268,12 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line,
   options.probe_fraction = line.get<double>("probe-fraction");
   if (!(options.probe_fraction > 0.0 && options.probe_fraction <= 1.0))
     return Error{ErrorCode::kUsage, "--probe-fraction must be above 0 and at most 1"};
+  options.verify_fraction = line.get<double>("verify-fraction");
+  if (!(options.verify_fraction > 0.0 && options.verify_fraction <= 1.0))
+    return Error{ErrorCode::kUsage, "--verify-fraction must be above 0 and at most 1"};
+  if (options.verify_fraction < 1.0 && line.has("scores-out"))
+    return Error{ErrorCode::kUsage,
+                 "--scores-out lists exact scores, which --verify-fraction does without"};
   options.curvature = line.get<bool>("curvature");
   options.patience = line.get<std::size_t>("patience");
   options.text_context = line.get<std::size_t>("ctx");

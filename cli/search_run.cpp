@@ -60,7 +60,7 @@ Status SearchRun::prepare() {
   if (setup_.model != nullptr)
     for (const std::string& warning : setup_.model->warnings())
       progress_.remark("warning: " + warning);
-  const Status checked = is_root_ && setup_.transformer != nullptr ? check_probes() : Status();
+  const Status checked = is_root_ ? check_probes() : Status();
   BANKAI_RETURN_IF_ERROR(agree_with_root(checked));
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator_, create_context()));
   return resume();
@@ -81,7 +81,7 @@ Status SearchRun::create_context() {
 Status SearchRun::check_probes() {
   constexpr std::size_t kMostLines = 12;
   const std::vector<bfs::Finding> findings =
-      bfs::audit_probes(*setup_.transformer, setup_.options, setup_.data);
+      bfs::audit_probes(*setup_.searched, setup_.options, setup_.data);
   for (const bfs::Finding& finding : findings)
     if (finding.is_fatal) return Error{ErrorCode::kBadInput, finding.message};
   for (std::size_t i = 0; i < findings.size() && i < kMostLines; ++i)

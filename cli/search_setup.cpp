@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "bfs/binary_search_model.h"
+#include "bfs/residual_search_model.h"
 #include "bfs/search_digest.h"
 #include "cli/binary_options.h"
 #include "cli/model_kind.h"
+#include "cli/model_opening.h"
 #include "cli/model_options.h"
 #include "cli/shared_model.h"
 #include "model/bit1_file.h"
@@ -34,13 +36,13 @@ constexpr const char* kSearchOptions =
     "model target control heldout metric control-metric control-penalty ctx layers tensors "
     "granularity strategy candidates shortlist iterations budget-flips budget-bytes min-gain "
     "flip-penalty pareto population heldout-level min-effect patience time-limit seed output name "
-    "bare scores-out checkpoint resume log activation-memory shards ";
-constexpr const char* kFloatOptions =
-    "i2s-layout activations probe-fraction curvature explain check-ranking atlas";
+    "bare verify-fraction scores-out checkpoint resume log activation-memory shards ";
+constexpr const char* kFloatOptions = "i2s-layout activations curvature ";
+constexpr const char* kPredictionOptions = "probe-fraction explain check-ranking atlas ";
 
 Status load_binary(const CommandLine& line, SearchSetup& setup) {
-  BANKAI_RETURN_IF_ERROR(
-      line.accept_only("a BIT1 model", std::string(kSearchOptions) + kBinaryOptions));
+  BANKAI_RETURN_IF_ERROR(line.accept_only(
+      "a BIT1 model", std::string(kSearchOptions) + kPredictionOptions + kBinaryOptions));
   const auto& path = line.get<std::string>("model");
   const int threads = setup.forward.threads;
   BANKAI_ASSIGN_OR_RETURN(model::BinaryModel model, load_binary_model(line, path, threads));
@@ -57,14 +59,32 @@ Status load_binary(const CommandLine& line, SearchSetup& setup) {
   return {};
 }
 
+Status load_residual(const CommandLine& line, SearchSetup& setup) {
+  BANKAI_RETURN_IF_ERROR(line.accept_only("a bankai-binary model", kSearchOptions));
+  const auto& path = line.get<std::string>("model");
+  const int threads = setup.forward.threads;
+  BANKAI_ASSIGN_OR_RETURN(const model::GgufFile file, open_model_file(path, threads));
+  BANKAI_ASSIGN_OR_RETURN(model::BinaryResidualModel model, model::read_binary_residual(file));
+  setup.residual = std::make_unique<model::BinaryResidualModel>(std::move(model));
+  auto searched = bfs::make_residual_search_model(*setup.residual, *setup.table, threads,
+                                                  std::filesystem::path(path).stem().string());
+  if (!searched.ok()) return with_context(std::move(searched).error(), path);
+  setup.searched = std::move(searched).value();
+  setup.model_hash = bfs::hash_model(file);
+  return {};
+}
+
 // Collective.
 Status load(const CommandLine& line, mpi::Communicator& communicator, SearchSetup& setup) {
   const auto& path = line.get<std::string>("model");
   const Result<ModelKind> kind = detect_model_kind(path);
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, kind.ok() ? Status() : Status(kind.error())));
   if (*kind == ModelKind::kBit1) return mpi::agree(communicator, load_binary(line, setup));
+  if (*kind == ModelKind::kBinaryResidual)
+    return mpi::agree(communicator, load_residual(line, setup));
   BANKAI_RETURN_IF_ERROR(mpi::agree(
-      communicator, line.accept_only("a GGUF model", std::string(kSearchOptions) + kFloatOptions)));
+      communicator, line.accept_only("a GGUF model", std::string(kSearchOptions) +
+                                                         kPredictionOptions + kFloatOptions)));
   Result<std::unique_ptr<model::Model>> model = load_shared_model(path, setup.load, communicator);
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, model.ok() ? Status() : Status(model.error())));
   setup.model = std::move(model).value();
@@ -91,6 +111,8 @@ Status set_up(const CommandLine& line, SearchSetup& setup) {
   BANKAI_ASSIGN_OR_RETURN(setup.data, read_search_data(line));
   setup.digest =
       bfs::hash_search(setup.model_hash, setup.forward.activations, setup.options, setup.data);
+  if (setup.residual != nullptr)
+    return bfs::check_binary_data(setup.data, setup.residual->shape.vocabulary);
   if (setup.binary == nullptr) return {};
   setup.digest = with_rules(line, setup.digest);
   return bfs::check_binary_data(setup.data, setup.binary->shape.vocabulary);

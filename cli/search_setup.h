@@ -9,6 +9,7 @@
 #include "cli/search_arguments.h"
 #include "core/sha256.h"
 #include "model/binary_model.h"
+#include "model/binary_residual_model.h"
 #include "model/model.h"
 #include "model/transformer.h"
 #include "mpi/communicator.h"
@@ -22,8 +23,9 @@ struct SearchSetup {
   model::LoadOptions load;
   std::unique_ptr<model::Model> model;  // and what runs it; null for
   std::unique_ptr<model::Transformer> transformer;
-  std::unique_ptr<model::BinaryModel> binary;  // strictly binary models
-  std::unique_ptr<bfs::SearchModel> searched;  // one or the other
+  std::unique_ptr<model::BinaryModel> binary;            // strictly binary models
+  std::unique_ptr<model::BinaryResidualModel> residual;  // those with a float residual
+  std::unique_ptr<bfs::SearchModel> searched;            // one of the three
   const kernels::KernelTable* table = nullptr;
   model::ForwardOptions forward;
   Sha256Digest model_hash;

@@ -1,9 +1,8 @@
 // The attention stage of the forward pass: norms and rotation of queries and keys, causal softmax
 // attention of each token over its own segment.
 #include <algorithm>
-#include <cmath>
 
-#include "model/kv_rotation.h"
+#include "model/kv_attention.h"
 #include "model/parallel.h"
 #include "model/transformer.h"
 
@@ -144,42 +143,19 @@ void Transformer::attend_run(std::size_t layer, const QueryRun& run, std::size_t
   const std::size_t width = heads * h.head_dim;  // of a token's queries for this head
   const std::size_t num_queries = run.num_queries * heads;
   const TokenPlace& first = run.first_place;
-  const std::size_t num_positions = first.position + run.num_queries;
-  const std::size_t stride = round_up_to_key_block(num_positions);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(h.head_dim));
   const auto offset_of = [&](std::size_t i) {
     return (run.first_query + i) * h.query_dim() + kv_head * width;
   };
   scratch.queries.resize(num_queries * h.head_dim);
-  scratch.scores.resize(num_queries * stride);
-  scratch.mixed.assign(num_queries * h.head_dim, 0.0F);
+  scratch.mixed.resize(num_queries * h.head_dim);
   for (std::size_t i = 0; i < run.num_queries; ++i)
     std::copy_n(projections.query.data() + offset_of(i), width, scratch.queries.data() + i * width);
-  const KvFormat& format = first.kv->format();
-  if (format.rotates())
-    for (std::size_t q = 0; q < num_queries; ++q)
-      rotate_query(format, scratch.queries.data() + q * h.head_dim, h.head_dim);
-  float* scores = scratch.scores.data();
-  first.kv->score(table_, kv_head, first.first_row, num_positions, scratch.queries.data(),
-                  num_queries, scale, scores, stride);
-  scratch.sums.resize(num_queries);
-  for (std::size_t q = 0; q < num_queries; ++q)
-    scratch.sums[q] = table_.exponentials(scores + q * stride, first.position + q / heads + 1);
-  // What all tokens of the run see, then what only the later ones do.
-  const std::size_t seen_by_all = first.position + 1;
-  first.kv->mix(table_, kv_head, first.first_row, seen_by_all, scores, stride, num_queries,
-                scratch.mixed.data());
-  for (std::size_t i = 1; i < run.num_queries; ++i)
-    first.kv->mix(table_, kv_head, first.first_row + seen_by_all, i,
-                  scores + i * heads * stride + seen_by_all, stride, heads,
-                  scratch.mixed.data() + i * width);
-  // The weights were not normalised: that is done once for their sum of values.
+  attend_kv(table_, {*first.kv, kv_head, first.first_row, h.head_dim},
+            {run.num_queries, heads, first.position}, scratch.queries.data(), scratch.scores,
+            scratch.sums, scratch.mixed.data());
   for (std::size_t q = 0; q < num_queries; ++q) {
-    const float factor = 1.0F / scratch.sums[q];
-    const float* from = scratch.mixed.data() + q * h.head_dim;
     float* to = mixed_.data() + offset_of(q / heads) + q % heads * h.head_dim;
-    for (std::size_t d = 0; d < h.head_dim; ++d) to[d] = from[d] * factor;
-    if (format.rotates()) rotate_sum_back(format, to, h.head_dim);
+    std::copy_n(scratch.mixed.data() + q * h.head_dim, h.head_dim, to);
     if (h.has_biases)
       table_.add_f32(model_.layer(layer).value_bias.data() + kv_head * h.head_dim, to, h.head_dim);
   }

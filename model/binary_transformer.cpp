@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::size_t kBlockRows = 64;  // rows whose results fill a word
 
-// The bits of `numbers` that most of three have.
-std::uint64_t majority(std::uint64_t a, std::uint64_t b, std::uint64_t c) {
-  return (a & b) | (a & c) | (b & c);
-}
-
 }  // namespace
 
 BinaryTransformer::BinaryTransformer(const BinaryModel& model, const kernels::KernelTable& table,
@@ -25,13 +20,7 @@ BinaryTransformer::BinaryTransformer(const BinaryModel& model, const kernels::Ke
       options_(options),
       codebook_(to_panels(model.codebook)),
       attention_(model.shape.width, model.shape.num_heads) {
-  for (const BinaryLayer& layer : model.layers)
-    layers_.push_back({packed(layer.q), packed(layer.k), packed(layer.v), packed(layer.o),
-                       packed(layer.gate), packed(layer.up), packed(layer.down)});
-}
-
-BinaryTransformer::Linear BinaryTransformer::packed(const BinaryLinear& linear) {
-  return {linear.weights.rows, linear.weights.cols, to_panels(linear.weights), linear.thresholds};
+  for (const BinaryLayer& layer : model.layers) layers_.push_back(pack_layer(layer));
 }
 
 void BinaryTransformer::for_each_token(std::size_t tokens,
@@ -44,19 +33,16 @@ void BinaryTransformer::for_each_token(std::size_t tokens,
 // Divides the work by tokens if there are enough of them, else by rows.
 void BinaryTransformer::multiply(std::span<const Product> products, std::size_t tokens) const {
   const auto multiply_part = [&](const Product& product, IndexRange blocks, IndexRange of_tokens) {
-    const Linear& linear = *product.linear;
+    const PackedLinear& linear = *product.linear;
     const std::size_t first = blocks.begin * kBlockRows;
     const std::size_t rows = std::min(linear.rows, blocks.end * kBlockRows) - first;
-    const std::size_t in_words = BinaryMatrix::words_of(linear.cols);
-    const std::size_t out_words = BinaryMatrix::words_of(linear.rows);
+    const std::size_t in_words = linear.in_words(), out_words = linear.out_words();
     table_.xnor_threshold(linear.panels.data() + first * in_words, rows,
                           product.in + of_tokens.begin * in_words, of_tokens.size(), linear.cols,
                           linear.thresholds.data() + first,
                           product.out + of_tokens.begin * out_words + blocks.begin);
   };
-  const auto blocks_of = [](const Product& product) {
-    return BinaryMatrix::words_of(product.linear->rows);
-  };
+  const auto blocks_of = [](const Product& product) { return product.linear->out_words(); };
   if (options_.threads <= 1 || tokens >= static_cast<std::size_t>(options_.threads)) {
     parallel_for(options_.threads, tokens, [&](IndexRange range) {
       for (const Product& product : products)
@@ -78,77 +64,81 @@ void BinaryTransformer::multiply(std::span<const Product> products, std::size_t 
   });
 }
 
+void BinaryTransformer::attend(std::size_t layer, std::size_t position, const std::uint64_t* query,
+                               const BinaryCache& cache, std::uint64_t* out) const {
+  attention_.attend(table_, query, cache, layer, position, bit_cost(options_.score),
+                    model_.layers[layer].slopes, options_.tie, out);
+}
+
 void BinaryTransformer::run_layer(std::size_t layer, std::size_t tokens, BinaryCache& cache) {
-  const Layer& weights = layers_[layer];
+  const PackedLayer& weights = layers_[layer];
+  BinaryActivations& bits = activations_;
   const std::size_t words = state_words();
   const std::size_t past = cache.positions() - tokens;
   {
     const StageClock clock(times_, Stage::kProject);
-    const Product products[] = {{&weights.q, states_.data(), q_.data()},
-                                {&weights.k, states_.data(), k_.data()},
-                                {&weights.v, states_.data(), v_.data()}};
+    const Product products[] = {{&weights.q, bits.state.data(), bits.q.data()},
+                                {&weights.k, bits.state.data(), bits.k.data()},
+                                {&weights.v, bits.state.data(), bits.v.data()}};
     multiply(products, tokens);
   }
   {
     const StageClock clock(times_, Stage::kAttend);
     for (std::size_t token = 0; token < tokens; ++token)
-      cache.store(layer, past + token, k_.data() + token * words, v_.data() + token * words);
-    // A bit that differs takes 2 from a sum of signs and 1 from a count of equal bits.
-    const std::int64_t bit_cost = options_.score == PointerScore::kDot ? 2 : 1;
+      cache.store(layer, past + token, bits.k.data() + token * words,
+                  bits.v.data() + token * words);
     for_each_token(tokens, [&](std::size_t token) {
-      attention_.attend(table_, q_.data() + token * words, cache, layer, past + token, bit_cost,
-                        model_.layers[layer].slopes, options_.tie,
-                        attended_.data() + token * words);
+      attend(layer, past + token, bits.q.data() + token * words, cache,
+             bits.attended.data() + token * words);
     });
   }
   {
     const StageClock clock(times_, Stage::kOutput);
-    const Product product{&weights.o, attended_.data(), from_attention_.data()};
+    const Product product{&weights.o, bits.attended.data(), bits.o.data()};
     multiply({&product, 1}, tokens);
   }
   {
     const StageClock clock(times_, Stage::kGateUp);
-    const Product products[] = {{&weights.gate, states_.data(), gate_.data()},
-                                {&weights.up, states_.data(), up_.data()}};
+    const Product products[] = {{&weights.gate, bits.state.data(), bits.gate.data()},
+                                {&weights.up, bits.state.data(), bits.up.data()}};
     multiply(products, tokens);
   }
   {
     const StageClock clock(times_, Stage::kActivate);
-    const std::size_t hidden_words = BinaryMatrix::words_of(model_.shape.feed_forward);
-    const std::uint64_t last = BinaryMatrix::last_word_mask(model_.shape.feed_forward);
-    for (std::size_t i = 0; i < gate_.size(); ++i)  // the product of two signs: are they equal?
-      gate_[i] =
-          ~(gate_[i] ^ up_[i]) & (i % hidden_words == hidden_words - 1 ? last : ~std::uint64_t{0});
+    const std::size_t hidden_words = weights.gate.out_words();
+    for (std::size_t i = 0; i < bits.hidden.size(); i += hidden_words)
+      multiply_signs(bits.gate.data() + i, bits.up.data() + i, model_.shape.feed_forward,
+                     bits.hidden.data() + i);
   }
   {
     const StageClock clock(times_, Stage::kDown);
-    const Product product{&weights.down, gate_.data(), from_feed_forward_.data()};
+    const Product product{&weights.down, bits.hidden.data(), bits.down.data()};
     multiply({&product, 1}, tokens);
-    for (std::size_t i = 0; i < states_.size(); ++i)
-      states_[i] = majority(states_[i], from_attention_[i], from_feed_forward_[i]);
   }
 }
 
 std::span<const std::uint64_t> BinaryTransformer::run(std::span<const TokenId> tokens,
-                                                      BinaryCache& cache) {
+                                                      BinaryCache& cache,
+                                                      const LayerVisitor& visit) {
   const std::size_t words = state_words();
-  for (std::vector<std::uint64_t>* of_width :
-       {&states_, &q_, &k_, &v_, &attended_, &from_attention_, &from_feed_forward_})
-    of_width->resize(tokens.size() * words);
-  for (std::vector<std::uint64_t>* hidden : {&gate_, &up_})
-    hidden->resize(tokens.size() * BinaryMatrix::words_of(model_.shape.feed_forward));
+  BinaryActivations& bits = activations_;
+  bits.resize(model_.shape, tokens.size());
   {
     const StageClock clock(times_, Stage::kEmbed);
     cache.set_positions(cache.positions() + tokens.size());
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const auto token = static_cast<std::size_t>(tokens[i]);
       BANKAI_CHECK(tokens[i] >= 0 && token < model_.shape.vocabulary, "no such token");
-      std::copy_n(model_.embedding.row(token), words, states_.data() + i * words);
+      std::copy_n(model_.embedding.row(token), words, bits.state.data() + i * words);
     }
   }
-  for (std::size_t layer = 0; layer < model_.layers.size(); ++layer)
+  for (std::size_t layer = 0; layer < model_.layers.size(); ++layer) {
     run_layer(layer, tokens.size(), cache);
-  return states_;
+    if (visit) visit(layer, bits);
+    for (std::size_t i = 0; i < bits.state.size(); ++i)
+      bits.state[i] = majority(bits.state[i], bits.o[i], bits.down[i]);
+  }
+  return bits.state;
 }
 
 void BinaryTransformer::logits(std::span<const std::uint64_t> states,

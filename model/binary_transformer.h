@@ -17,15 +17,12 @@
 #include "kernels/kernel_table.h"
 #include "model/binary_cache.h"
 #include "model/binary_model.h"
+#include "model/binary_parts.h"
 #include "model/pointer_attention.h"
 #include "model/stage_times.h"
 #include "model/tokenizer.h"
 
 namespace bankai::model {
-
-// What of a query and a key meets slope · distance: the sum of products of signs (from −bits to
-// bits), or the number of equal bits. They differ by a factor of 2 against the slope.
-enum class PointerScore : std::uint8_t { kDot, kPopcount };
 
 struct BinaryOptions {
   TieRule tie = TieRule::kEarliest;
@@ -35,6 +32,9 @@ struct BinaryOptions {
 
 class BinaryTransformer {
  public:
+  // Sees the activations of each layer, of the tokens that are run.
+  using LayerVisitor = std::function<void(std::size_t layer, const BinaryActivations&)>;
+
   // Keeps a copy of the weights as the kernels read them, and references: model and table outlive
   // it.
   BinaryTransformer(const BinaryModel& model, const kernels::KernelTable& table,
@@ -44,10 +44,16 @@ class BinaryTransformer {
   const kernels::KernelTable& table() const { return table_; }
   const BinaryOptions& options() const { return options_; }
   std::size_t state_words() const { return BinaryMatrix::words_of(model_.shape.width); }
+  const PackedLayer& layer(std::size_t index) const { return layers_[index]; }
+  // The bits that the heads of a layer point to from a position, with keys and values of a cache;
+  // query, out: (state_words()). May be called from several threads.
+  void attend(std::size_t layer, std::size_t position, const std::uint64_t* query,
+              const BinaryCache& cache, std::uint64_t* out) const;
 
   // Feeds tokens behind the positions that the cache holds. Returns their states after the last
   // layer, (tokens, state_words()), valid until the next call. REQUIRES: tokens of the vocabulary.
-  std::span<const std::uint64_t> run(std::span<const TokenId> tokens, BinaryCache& cache);
+  std::span<const std::uint64_t> run(std::span<const TokenId> tokens, BinaryCache& cache,
+                                     const LayerVisitor& visit = {});
 
   // states (rows, state_words()) → logits (rows, vocabulary).
   void logits(std::span<const std::uint64_t> states, std::span<std::int64_t> logits) const;
@@ -56,23 +62,12 @@ class BinaryTransformer {
   void measure_stages(StageTimes* times) { times_ = times; }
 
  private:
-  // A BinaryLinear, its weights in panels (kernels/bit_panels.h).
-  struct Linear {
-    std::size_t rows;
-    std::size_t cols;
-    std::vector<std::uint64_t> panels;
-    std::vector<std::int32_t> thresholds;  // (rows)
-  };
-  struct Layer {
-    Linear q, k, v, o, gate, up, down;
-  };
   struct Product {
-    const Linear* linear;
+    const PackedLinear* linear;
     const std::uint64_t* in;
     std::uint64_t* out;
   };
 
-  static Linear packed(const BinaryLinear& linear);
   void run_layer(std::size_t layer, std::size_t tokens, BinaryCache& cache);
   void multiply(std::span<const Product> products, std::size_t tokens) const;
   void for_each_token(std::size_t tokens, const std::function<void(std::size_t)>& body) const;
@@ -80,14 +75,12 @@ class BinaryTransformer {
   const BinaryModel& model_;
   const kernels::KernelTable& table_;
   BinaryOptions options_;
-  std::vector<Layer> layers_;
+  std::vector<PackedLayer> layers_;
   std::vector<std::uint64_t> codebook_;  // panels
   PointerAttention attention_;
   StageTimes* times_ = nullptr;
 
-  // (tokens, words) each.
-  std::vector<std::uint64_t> states_, q_, k_, v_, attended_, gate_, up_, from_attention_,
-      from_feed_forward_;
+  BinaryActivations activations_;  // of the layer that runs
 };
 
 }  // namespace bankai::model

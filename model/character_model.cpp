@@ -28,9 +28,7 @@ void StrictCharacterModel::feed(std::span<const TokenId> tokens, bool only_last,
 
 void ResidualCharacterModel::feed(std::span<const TokenId> tokens, bool only_last,
                                   std::vector<float>& logits) {
-  logits = transformer_.run(tokens, cache_);
-  const auto last = static_cast<std::ptrdiff_t>(shape().vocabulary);
-  if (only_last) logits.erase(logits.begin(), logits.end() - last);
+  logits = transformer_.run(tokens, cache_, only_last);
 }
 
 }  // namespace bankai::model

@@ -139,18 +139,12 @@ DivergenceResult summarise(std::span<const PositionDivergence> positions,
   return result;
 }
 
-Result<DivergenceResult> measure_divergence(
-    DivergenceSide reference, DivergenceSide other, std::span<const TokenId> tokens,
-    std::size_t context, std::size_t max_chunks,
+Result<DivergenceResult> measure_chunks(
+    std::span<const TokenId> tokens, std::size_t context, std::size_t max_chunks,
+    const std::function<void(std::span<const TokenId>, std::vector<PositionDivergence>&)>& compare,
     const std::function<void(std::size_t, std::size_t)>& progress) {
   if (tokens.size() < 2)
     return make_error(ErrorCode::kBadInput, "the text has fewer than two tokens");
-  const std::size_t vocabulary = reference.transformer.model().parameters().vocabulary;
-  const std::size_t other_vocabulary = other.transformer.model().parameters().vocabulary;
-  if (vocabulary != other_vocabulary)
-    return make_error(ErrorCode::kBadInput,
-                      "the reference predicts %zu tokens, the model %zu: no divergence is defined",
-                      vocabulary, other_vocabulary);
   const std::size_t last = tokens.size() % context;
   const std::size_t chunks =
       std::min(max_chunks, tokens.size() / context + (last >= 2 ? std::size_t{1} : 0));
@@ -158,11 +152,29 @@ Result<DivergenceResult> measure_divergence(
   std::vector<std::size_t> chunk_ends;
   for (std::size_t c = 0; c < chunks; ++c) {
     const std::span<const TokenId> rest = tokens.subspan(c * context);
-    compare_chunk(reference, other, rest.first(std::min(context, rest.size())), positions);
+    compare(rest.first(std::min(context, rest.size())), positions);
     chunk_ends.push_back(positions.size());
     progress(c + 1, chunks);
   }
   return summarise(positions, chunk_ends);
+}
+
+Result<DivergenceResult> measure_divergence(
+    DivergenceSide reference, DivergenceSide other, std::span<const TokenId> tokens,
+    std::size_t context, std::size_t max_chunks,
+    const std::function<void(std::size_t, std::size_t)>& progress) {
+  const std::size_t vocabulary = reference.transformer.model().parameters().vocabulary;
+  const std::size_t other_vocabulary = other.transformer.model().parameters().vocabulary;
+  if (vocabulary != other_vocabulary)
+    return make_error(ErrorCode::kBadInput,
+                      "the reference predicts %zu tokens, the model %zu: no divergence is defined",
+                      vocabulary, other_vocabulary);
+  return measure_chunks(
+      tokens, context, max_chunks,
+      [&](std::span<const TokenId> chunk, std::vector<PositionDivergence>& positions) {
+        compare_chunk(reference, other, chunk, positions);
+      },
+      progress);
 }
 
 }  // namespace bankai::model

@@ -54,15 +54,22 @@ struct DivergenceResult {
 DivergenceResult summarise(std::span<const PositionDivergence> positions,
                            std::span<const std::size_t> chunk_ends);
 
+// Figures of a text: compare() appends the positions of a chunk, one for each of its tokens but the
+// last. Chunks of `context` tokens, at most `max_chunks` of them; `progress(done, all)` counts
+// them. REQUIRES: context at least 2. Errors: kBadInput for a text of fewer than two tokens.
+Result<DivergenceResult> measure_chunks(
+    std::span<const TokenId> tokens, std::size_t context, std::size_t max_chunks,
+    const std::function<void(std::span<const TokenId>, std::vector<PositionDivergence>&)>& compare,
+    const std::function<void(std::size_t, std::size_t)>& progress);
+
 struct DivergenceSide {
   Transformer& transformer;
   const Replacements& replacements;
 };
 
-// Chunks of `context` tokens, at most `max_chunks` of them. Memory: the activations of a chunk and
-// some rows of logits of either side, and a few numbers per position. The same bits for any number
-// of threads. `progress(done, all)` counts chunks. REQUIRES: context at least 2. Errors: kBadInput
-// for a text of fewer than two tokens, and for vocabularies of different sizes.
+// As measure_chunks. Memory: the activations of a chunk and some rows of logits of either side, and
+// a few numbers per position. The same bits for any number of threads. Errors: also kBadInput for
+// vocabularies of different sizes.
 Result<DivergenceResult> measure_divergence(
     DivergenceSide reference, DivergenceSide other, std::span<const TokenId> tokens,
     std::size_t context, std::size_t max_chunks,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "kernels/scalar_math.h"
 #include "model/parallel.h"
@@ -16,22 +17,45 @@ double frequency_divisor(std::size_t pair, std::size_t head_dim, double factor) 
   return 1.0 + ramp * (factor - 1.0);
 }
 
-// y (head_dim) += values (seen, stride), weighted by the softmax of the products with q, which
-// `weights` (seen) becomes. keys (head_dim, positions) have the positions innermost, so that the
-// loop over them has no dependence.
-struct HeadKeys {
+using kernels::kKeyBlock;
+
+// Two doubles in one register. Loops over doubles leave the compiler too much choice: its own
+// vectors of them are full of shuffles.
+using Pair = double __attribute__((vector_size(16)));
+
+constexpr std::size_t kTogether = kKeyBlock;  // sums that stay in registers
+
+// sums (kTogether) = Σ_i factors_i · rows (i, 0 … kTogether − 1), i ascending, rows `stride` apart.
+void sum_products(const double* factors, const double* rows, std::size_t stride, std::size_t count,
+                  double* sums) {
+  Pair totals[kTogether / 2] = {};
+  for (std::size_t i = 0; i < count; ++i) {
+    const Pair factor = {factors[i], factors[i]};
+    for (std::size_t pair = 0; pair < kTogether / 2; ++pair) {
+      Pair row;
+      std::memcpy(&row, rows + i * stride + 2 * pair, sizeof row);
+      totals[pair] += factor * row;
+    }
+  }
+  std::memcpy(sums, totals, sizeof totals);
+}
+
+// One head of a GolfPast: keys (blocks, width, kKeyBlock) and values (positions, width) from its
+// first column on.
+struct HeadPast {
   const double* keys;
-  std::size_t positions;
   const double* values;
-  std::size_t stride;
+  std::size_t width;
 };
-void attend_head(const double* q, const HeadKeys& head, std::size_t seen, std::size_t head_dim,
+
+// y (head_dim) += values, weighted by the softmax of the products of their keys with q, which
+// `weights` (positions, rounded up to a block) becomes.
+void attend_head(const double* q, const HeadPast& head, std::size_t seen, std::size_t head_dim,
                  double* weights, double* y) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_dim));
-  std::fill_n(weights, seen, 0.0);
-  for (std::size_t d = 0; d < head_dim; ++d) {
-    const double* k = head.keys + d * head.positions;
-    for (std::size_t j = 0; j < seen; ++j) weights[j] += q[d] * k[j];
+  for (std::size_t block = 0; block * kKeyBlock < seen; ++block) {
+    const double* k = head.keys + block * head.width * kKeyBlock;
+    sum_products(q, k, kKeyBlock, head_dim, weights + block * kKeyBlock);
   }
   const double largest = *std::max_element(weights, weights + seen);
   double sum = 0.0;
@@ -39,11 +63,12 @@ void attend_head(const double* q, const HeadKeys& head, std::size_t seen, std::s
     weights[j] = kernels::exp_f64((weights[j] - largest) * scale);
     sum += weights[j];
   }
-  for (std::size_t j = 0; j < seen; ++j) {
-    const double* v = head.values + j * head.stride;
-    const double weight = weights[j] / sum;
-    for (std::size_t d = 0; d < head_dim; ++d) y[d] += weight * v[d];
-  }
+  for (std::size_t j = 0; j < seen; ++j) weights[j] /= sum;
+  std::size_t d = 0;
+  for (; d + kTogether <= head_dim; d += kTogether)
+    sum_products(weights, head.values + d, head.width, seen, y + d);
+  for (; d < head_dim; ++d)
+    for (std::size_t j = 0; j < seen; ++j) y[d] += weights[j] * head.values[j * head.width + d];
 }
 
 }  // namespace
@@ -91,25 +116,34 @@ void rotate_golf_heads(const GolfParameters& p, const std::vector<double>& frequ
   });
 }
 
+void append_golf_rows(const GolfParameters& p, const std::vector<double>& key,
+                      const std::vector<double>& value, GolfPast& past) {
+  const std::size_t width = p.kv_heads * p.head_dim;
+  const std::size_t before = past.values.size() / width;
+  past.values.insert(past.values.end(), value.begin(), value.end());
+  past.keys.resize(round_up_to_key_block(past.values.size() / width) * width);
+  for (std::size_t row = 0; row < key.size() / width; ++row) {
+    const std::size_t position = before + row;
+    double* block = past.keys.data() + position / kKeyBlock * width * kKeyBlock;
+    for (std::size_t i = 0; i < width; ++i)
+      block[i * kKeyBlock + position % kKeyBlock] = key[row * width + i];
+  }
+}
+
 void attend_golf(const GolfParameters& p, int threads, const std::vector<double>& query,
                  const GolfPast& past, std::size_t rows, std::vector<double>& out) {
   const std::size_t width = p.kv_heads * p.head_dim;
-  const std::size_t positions = past.keys.size() / width;
-  std::vector<double> transposed(width * positions);
-  for (std::size_t j = 0; j < positions; ++j)
-    for (std::size_t i = 0; i < width; ++i)
-      transposed[i * positions + j] = past.keys[j * width + i];
+  const std::size_t positions = past.values.size() / width;
   out.assign(rows * p.embedding, 0.0);
   parallel_for(threads, rows * p.heads, [&](IndexRange range) {
-    std::vector<double> weights(positions);
+    std::vector<double> weights(round_up_to_key_block(positions));
     for (std::size_t item = range.begin; item < range.end; ++item) {
       // Early and late positions in turn: each thread gets as much work as another.
       const std::size_t turn = item / p.heads;
       const std::size_t row = turn % 2 == 0 ? turn / 2 : rows - 1 - turn / 2;
       const std::size_t head = item % p.heads;
       const std::size_t first = head / (p.heads / p.kv_heads) * p.head_dim;  // of the keys
-      const HeadKeys keys{transposed.data() + first * positions, positions,
-                          past.values.data() + first, width};
+      const HeadPast keys{past.keys.data() + first * kKeyBlock, past.values.data() + first, width};
       const std::size_t place = (row * p.heads + head) * p.head_dim;
       attend_head(query.data() + place, keys, positions - rows + row + 1, p.head_dim,
                   weights.data(), out.data() + place);

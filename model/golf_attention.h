@@ -3,16 +3,22 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "model/golf_parameters.h"
+#include "model/kv_cache.h"
 
 namespace bankai::model {
 
 // What one pass remembers of the positions so far.
 struct GolfPast {
-  std::vector<double> keys, values;  // (positions, kv_heads · head_dim); keys after RoPE
-  std::vector<double> smear_sums;    // (embedding): of the stream, or empty
+  // Keys after RoPE in blocks of kernels::kKeyBlock positions, (blocks, kv_heads · head_dim,
+  // kKeyBlock), so that a loop over positions has no dependence; values (positions, kv_heads ·
+  // head_dim).
+  std::vector<double> keys, values;
+  std::optional<KvRows> kept;      // instead of them, where keys and values have a format
+  std::vector<double> smear_sums;  // (embedding): of the stream, or empty
 };
 
 // The frequencies of RoPE, (head_dim / 2), radians per position.
@@ -27,6 +33,10 @@ void golf_normalize(double* x, std::size_t n, double eps);
 void rotate_golf_heads(const GolfParameters& parameters, const std::vector<double>& frequencies,
                        int threads, std::size_t first_position, std::size_t rows,
                        std::size_t num_heads, const std::vector<float>* gain, double* heads);
+
+// Appends keys and values, (rows, kv_heads · head_dim) each.
+void append_golf_rows(const GolfParameters& parameters, const std::vector<double>& key,
+                      const std::vector<double>& value, GolfPast& past);
 
 // Causal attention of the last `rows` positions of `past`; query and out (rows, heads, head_dim).
 void attend_golf(const GolfParameters& parameters, int threads, const std::vector<double>& query,

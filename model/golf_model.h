@@ -2,18 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
+#include "model/golf_matrix.h"
 #include "model/golf_parameters.h"
 
 namespace bankai::model {
-
-struct GolfMatrix {
-  std::size_t rows = 0;
-  std::size_t cols = 0;
-  std::vector<float> weights;  // (rows, cols): trits, or values with their group scales
-  double scale = 1.0;          // of the whole matrix
-};
 
 struct GolfBlock {
   GolfMatrix query;                    // (embedding, embedding)
@@ -31,12 +26,23 @@ struct GolfBlock {
 
 struct GolfModel {
   GolfParameters parameters;
-  GolfMatrix tokens;  // (vocabulary, token_embedding)
-  GolfMatrix expand;  // (embedding, token_embedding), or empty
-  GolfMatrix shrink;  // (token_embedding, embedding), or empty
+  std::vector<float> token_rows;  // (vocabulary, token_embedding)
+  GolfMatrix tokens;              // the same, for logits
+  GolfMatrix expand;              // (embedding, token_embedding), or empty
+  GolfMatrix shrink;              // (token_embedding, embedding), or empty
   std::vector<GolfBlock> blocks;
   std::vector<float> skip_weights;  // (skips, embedding)
   std::vector<float> output_bias;   // (vocabulary), or empty
 };
+
+// What a token costs: its multiply-adds in all passes, and in what makes logits of the last state;
+// and the bytes of weights that it reads for both. Blocks that run several times count as often.
+struct GolfWork {
+  std::uint64_t weights = 0;  // of all matrices, each once
+  std::uint64_t products_per_token = 0;
+  std::uint64_t products_of_head = 0;
+  std::uint64_t bytes_per_token = 0;
+};
+GolfWork golf_work(const GolfModel& model);
 
 }  // namespace bankai::model

@@ -31,16 +31,21 @@ std::vector<std::size_t> golf_window_starts(std::size_t num_tokens, const GolfWi
   return starts;
 }
 
-Result<PerplexityResult> measure_golf_score(
-    GolfTransformer& transformer, std::span<const TokenId> tokens, const SentencePieces* pieces,
-    const GolfWindows& windows, const std::function<void(std::size_t, std::size_t)>& progress) {
-  if (tokens.size() < 2)
-    return make_error(ErrorCode::kBadInput, "%zu tokens; expected at least 2", tokens.size());
-  const std::size_t vocabulary = transformer.parameters().vocabulary;
+Status check_golf_tokens(std::span<const TokenId> tokens, std::size_t vocabulary) {
   for (std::size_t i = 0; i < tokens.size(); ++i)
     if (tokens[i] < 0 || static_cast<std::size_t>(tokens[i]) >= vocabulary)
       return make_error(ErrorCode::kBadInput, "token %zu is %d; the model has %zu", i, tokens[i],
                         vocabulary);
+  return {};
+}
+
+Result<PerplexityResult> measure_golf_score(
+    const GolfTransformer& transformer, std::span<const TokenId> tokens,
+    const SentencePieces* pieces, const GolfWindows& windows,
+    const std::function<void(std::size_t, std::size_t)>& progress) {
+  if (tokens.size() < 2)
+    return make_error(ErrorCode::kBadInput, "%zu tokens; expected at least 2", tokens.size());
+  BANKAI_RETURN_IF_ERROR(check_golf_tokens(tokens, transformer.parameters().vocabulary));
   const std::vector<std::size_t> starts = golf_window_starts(tokens.size(), windows);
   PerplexityResult result;
   double sum = 0.0;

@@ -26,12 +26,16 @@ struct GolfWindows {
 // <= context.
 std::vector<std::size_t> golf_window_starts(std::size_t num_tokens, const GolfWindows& windows);
 
+// kBadInput if a token is outside the vocabulary.
+Status check_golf_tokens(std::span<const TokenId> tokens, std::size_t vocabulary);
+
 // The mean over scored tokens, and bits over the bytes that the field counts for them; without
 // `pieces` no bytes are counted and bits_per_byte is NaN. Errors: kBadInput for fewer than two
 // tokens or an id outside the model's vocabulary.
 Result<PerplexityResult> measure_golf_score(
-    GolfTransformer& transformer, std::span<const TokenId> tokens, const SentencePieces* pieces,
-    const GolfWindows& windows, const std::function<void(std::size_t, std::size_t)>& progress);
+    const GolfTransformer& transformer, std::span<const TokenId> tokens,
+    const SentencePieces* pieces, const GolfWindows& windows,
+    const std::function<void(std::size_t, std::size_t)>& progress);
 
 // Is it one of the field's token files (magic 20240520)?
 bool is_token_shard(std::string_view bytes);

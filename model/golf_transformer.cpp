@@ -11,7 +11,7 @@ namespace bankai::model {
 namespace {
 
 constexpr std::size_t kPart = 256;       // rows of logits at a time
-constexpr std::size_t kTileTokens = 16;  // tokens that share a row of weights while it is cached
+constexpr std::size_t kTileTokens = 24;  // tokens that share a panel of weights while it is cached
 
 double tanh_of(double x) {
   const double e = kernels::exp_f64(-2.0 * std::fabs(x));
@@ -48,36 +48,34 @@ double to_floats(const double* x, std::size_t n, bool quantize, float* out) {
 
 }  // namespace
 
-std::size_t golf_cache_bytes(const GolfParameters& p) {
-  return p.passes * 2 * p.kv_heads * p.head_dim * sizeof(double);
-}
-
 GolfTransformer::GolfTransformer(const GolfModel& model, const kernels::KernelTable& table,
-                                 int threads)
+                                 int threads, GolfKvFormat kv)
     : model_(model),
       table_(table),
       threads_(threads),
+      kv_(kv),
       frequencies_(golf_frequencies(model.parameters)) {}
 
-// out (rows, matrix.rows) = in (rows, matrix.cols) times the matrix.
+// out (rows, matrix.rows()) = in (rows, matrix.cols()) times the matrix.
 void GolfTransformer::multiply(const GolfMatrix& matrix, const Rows& in, std::size_t rows,
                                bool quantize, Rows& out) const {
-  out.resize(rows * matrix.rows);
+  std::vector<float> inputs(in.size());
+  std::vector<double> factors(rows);
   parallel_for(threads_, rows, [&](IndexRange range) {
-    std::vector<float> tile(kTileTokens * matrix.cols);
-    std::vector<double> factors(kTileTokens);
-    for (std::size_t begin = range.begin; begin < range.end; begin += kTileTokens) {
-      const std::size_t count = std::min(kTileTokens, range.end - begin);
-      for (std::size_t t = 0; t < count; ++t)
-        factors[t] = matrix.scale * to_floats(in.data() + (begin + t) * matrix.cols, matrix.cols,
-                                              quantize, tile.data() + t * matrix.cols);
-      for (std::size_t r = 0; r < matrix.rows; ++r) {
-        const float* weights = matrix.weights.data() + r * matrix.cols;
-        for (std::size_t t = 0; t < count; ++t) {
-          const float sum = table_.dot_f32(weights, tile.data() + t * matrix.cols, matrix.cols);
-          out[(begin + t) * matrix.rows + r] = factors[t] * static_cast<double>(sum);
-        }
-      }
+    for (std::size_t row = range.begin; row < range.end; ++row) {
+      const std::size_t offset = row * matrix.cols();
+      factors[row] = to_floats(in.data() + offset, matrix.cols(), quantize, inputs.data() + offset);
+    }
+  });
+  out.resize(rows * matrix.rows());
+  const std::size_t tiles = (rows + kTileTokens - 1) / kTileTokens;
+  parallel_for(threads_, tiles * matrix.panels(), [&](IndexRange range) {
+    std::vector<float> sums;
+    for (std::size_t item = range.begin; item < range.end; ++item) {
+      const std::size_t begin = item % tiles * kTileTokens;
+      matrix.multiply(table_, item / tiles, inputs.data() + begin * matrix.cols(),
+                      factors.data() + begin, std::min(kTileTokens, rows - begin), sums,
+                      out.data() + begin * matrix.rows());
     }
   });
 }
@@ -130,10 +128,15 @@ void GolfTransformer::run_attention(const GolfBlock& block, std::size_t first_po
                     query.data());
   rotate_golf_heads(p, frequencies_, threads_, first_position, rows, p.kv_heads, nullptr,
                     key.data());
-  past.keys.insert(past.keys.end(), key.begin(), key.end());
-  past.values.insert(past.values.end(), value.begin(), value.end());
   Rows attended;
-  attend_golf(p, threads_, query, past, rows, attended);
+  if (kv_) {
+    if (!past.kept) past.kept.emplace(*kv_, p.kv_heads, p.head_dim);
+    keep_golf_rows(p, table_, threads_, key, value, first_position, *past.kept);
+    attend_golf_rows(p, table_, threads_, query, *past.kept, first_position, attended);
+  } else {
+    append_golf_rows(p, key, value, past);
+    attend_golf(p, threads_, query, past, rows, attended);
+  }
   if (p.normalizes_projection_inputs) normalize_rows(rows, p.embedding, attended);
   Rows change;
   multiply(block.projection, attended, rows, quantize, change);
@@ -183,9 +186,9 @@ GolfTransformer::Rows GolfTransformer::embed(std::span<const TokenId> tokens) co
     BANKAI_CHECK(id < p.vocabulary, "a token outside the vocabulary");
     for (std::size_t i = 0; i < p.token_embedding; ++i)
       x[row * p.token_embedding + i] =
-          static_cast<double>(model_.tokens.weights[id * p.token_embedding + i]);
+          static_cast<double>(model_.token_rows[id * p.token_embedding + i]);
   }
-  if (!model_.expand.weights.empty()) {
+  if (!model_.expand.empty()) {
     Rows expanded;
     multiply(model_.expand, x, rows, false, expanded);
     x = std::move(expanded);
@@ -234,7 +237,7 @@ Status GolfTransformer::visit_logits(std::span<const TokenId> tokens, std::size_
   Rows x = run_passes(tokens, cache);
   const std::size_t rows = tokens.size() - first;
   x.erase(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(first * p.embedding));
-  if (!model_.shrink.weights.empty()) {
+  if (!model_.shrink.empty()) {
     Rows shrunk;
     multiply(model_.shrink, x, rows, false, shrunk);
     x = std::move(shrunk);
@@ -276,6 +279,22 @@ Status GolfTransformer::stream_logits(
       [&](std::size_t, std::size_t count) {
         return write(std::span(part).first(count * vocabulary));
       });
+}
+
+GolfCache GolfTransformer::zero_cache(std::size_t positions) const {
+  const GolfParameters& p = model_.parameters;
+  const std::size_t width = p.kv_heads * p.head_dim;
+  GolfCache cache{std::vector<GolfPast>(p.passes), positions};
+  for (GolfPast& past : cache.passes) {
+    if (kv_) {
+      past.kept.emplace(*kv_, p.kv_heads, p.head_dim);
+      past.kept->resize(positions);
+    } else {
+      past.keys.resize(round_up_to_key_block(positions) * width);
+      past.values.resize(positions * width);
+    }
+  }
+  return cache;
 }
 
 std::vector<float> GolfTransformer::advance(std::span<const TokenId> tokens,

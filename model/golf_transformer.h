@@ -1,9 +1,10 @@
 // The forward pass of parameter-golf models (docs/formats/golf.md has the formulas).
 //
-// Products are float sums of 16 lanes (dot_f32 of the kernel table); everything else, attention
-// included, is double precision in a fixed order. Trits times 8-bit activations are whole numbers
-// below 2^24, so their products are exact; with the activations' scale taken in double precision a
-// rounding step does not depend on noise. The same bytes for any number of threads and every table.
+// Products are float sums of up to 128 terms that are added up in double precision (golf_matrix.h);
+// everything else is double precision in a fixed order, but for attention over keys and values that
+// have a format. Trits times 8-bit activations are whole numbers below 2^24, so their products are
+// exact; with the activations' scale taken in double precision a rounding step does not depend on
+// noise. The same bytes for any number of threads and every table.
 #pragma once
 
 #include <cstddef>
@@ -14,32 +15,37 @@
 #include "core/result.h"
 #include "kernels/kernel_table.h"
 #include "model/golf_attention.h"
+#include "model/golf_kv.h"
 #include "model/golf_model.h"
 #include "model/vocabulary.h"
 
 namespace bankai::model {
 
-// A sequence so far: what each pass remembers. Double precision, so that a token's logits do not
-// depend on how many of them come in one call.
+// A sequence so far: what each pass remembers. A token's logits do not depend on how many of them
+// come in one call.
 struct GolfCache {
   std::vector<GolfPast> passes;
   std::size_t positions = 0;
 };
 
-// What a position takes in a cache.
-std::size_t golf_cache_bytes(const GolfParameters& parameters);
-
 class GolfTransformer {
  public:
-  // `model` outlives the transformer.
-  GolfTransformer(const GolfModel& model, const kernels::KernelTable& table, int threads);
+  // `model` outlives the transformer. `kv`: how keys and values are kept, those of a sequence
+  // without a cache included.
+  GolfTransformer(const GolfModel& model, const kernels::KernelTable& table, int threads,
+                  GolfKvFormat kv = std::nullopt);
 
+  const GolfModel& model() const { return model_; }
   const GolfParameters& parameters() const { return model_.parameters; }
+  const GolfKvFormat& kv_format() const { return kv_; }
+  int threads() const { return threads_; }
 
   // Writes the logits after each token, soft-cap included, some rows (count, vocabulary) at a
   // time. REQUIRES: at least one token; tokens of the vocabulary. Errors: those of `write`.
   Status stream_logits(std::span<const TokenId> tokens,
                        const std::function<Status(std::span<const float> rows)>& write) const;
+  // A cache of so many positions whose keys and values are zeros: for measurements.
+  GolfCache zero_cache(std::size_t positions) const;
   // Appends tokens to the sequence of the cache; the logits after the last, (vocabulary).
   // REQUIRES: as above.
   std::vector<float> advance(std::span<const TokenId> tokens, GolfCache& cache) const;
@@ -73,6 +79,7 @@ class GolfTransformer {
   const GolfModel& model_;
   const kernels::KernelTable& table_;
   int threads_;
+  GolfKvFormat kv_;
   std::vector<double> frequencies_;  // of RoPE, radians per position
 };
 

@@ -3,31 +3,40 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "packer/lossy_source.h"
 
 namespace bankai::packer {
+namespace {
+
+constexpr std::size_t kRounds = 2;               // of measured exchanges
+constexpr double kCautions[] = {0.0, 0.5, 1.0};  // with which they are tried
+
+}  // namespace
 
 Result<BudgetPlanner> BudgetPlanner::make(const model::GgufFile& file, Planner& planner,
                                           const PackOptions& options,
                                           const std::vector<PackedTensor>& exact) {
   BudgetPlanner result(file, planner, options, exact);
-  BANKAI_ASSIGN_OR_RETURN(const Plan smallest, result.settled([&planner] {
+  BANKAI_ASSIGN_OR_RETURN(const std::optional<Plan> smallest, result.settled([&planner] {
     return planner.plan(planner.smallest_tensor_bytes());
   }));
-  BANKAI_ASSIGN_OR_RETURN(const PackLedger ledger, result.ledger_of(smallest));
+  BANKAI_ASSIGN_OR_RETURN(const PackLedger ledger, result.ledger_of(*smallest));
   result.smallest_bytes_ = ledger.total_bytes;
-  result.other_bytes_ = ledger.total_bytes - smallest.tensor_bytes;
+  result.other_bytes_ = ledger.total_bytes - smallest->tensor_bytes;
   return result;
 }
 
 // Chooses again whenever an estimate has become a size, until all sizes of the choice are exact:
 // there are only so many steps.
-Result<Plan> BudgetPlanner::settled(const std::function<std::optional<Plan>()>& choose) {
+Result<std::optional<Plan>> BudgetPlanner::settled(
+    const std::function<std::optional<Plan>()>& choose) {
   while (true) {
     std::optional<Plan> plan = choose();
+    if (!plan) return plan;
     const std::vector<std::size_t> unsettled = planner_.unsettled_tensors(*plan);
-    if (unsettled.empty()) return *std::move(plan);
+    if (unsettled.empty()) return plan;
     for (const std::size_t tensor : unsettled) {
       if (options_.progress) options_.progress(std::string(file_.tensors()[tensor].name), -1.0);
       BANKAI_RETURN_IF_ERROR(code_step(tensor, plan->steps[tensor]));
@@ -70,31 +79,71 @@ Result<PackLedger> BudgetPlanner::ledger_of(const Plan& plan) {
 }
 
 // The directory's size depends a little on the plan, so it is a matter of trying: what is too much
-// is taken from the tensors. The smallest plan ends the search at the latest.
-Result<BudgetPlan> BudgetPlanner::plan(std::uint64_t budget_bytes) {
+// is taken from the tensors. nullopt: the choice for the fewest bytes is too large.
+Result<std::optional<BudgetPlan>> BudgetPlanner::fitting(std::uint64_t budget_bytes,
+                                                         const Choice& choose) {
   std::uint64_t other_bytes = other_bytes_;
   while (true) {
-    bool is_smallest = false;
-    BANKAI_ASSIGN_OR_RETURN(const Plan chosen, settled([&] {
-                              const std::uint64_t left =
-                                  budget_bytes - std::min(budget_bytes, other_bytes);
-                              const std::uint64_t least = planner_.smallest_tensor_bytes();
-                              is_smallest = left <= least;
-                              return planner_.plan(std::max(left, least));
-                            }));
-    BudgetPlan result{chosen, {}};
+    const std::uint64_t left = budget_bytes - std::min(budget_bytes, other_bytes);
+    BANKAI_ASSIGN_OR_RETURN(const std::optional<Plan> chosen,
+                            settled([&] { return choose(left); }));
+    if (!chosen) return std::optional<BudgetPlan>();
+    BudgetPlan result{*chosen, {}};
     BANKAI_ASSIGN_OR_RETURN(result.ledger, ledger_of(result.plan));
-    if (result.ledger.total_bytes <= budget_bytes) {
-      BANKAI_RETURN_IF_ERROR(planner_.measure(result.plan));
-      return result;
-    }
-    if (is_smallest)
-      return make_error(ErrorCode::kNoSolution,
-                        "%s: no plan of at most %llu bytes; the smallest that can be reached is "
-                        "%llu bytes",
-                        file_.path().c_str(), static_cast<unsigned long long>(budget_bytes),
-                        static_cast<unsigned long long>(result.ledger.total_bytes));
+    if (result.ledger.total_bytes <= budget_bytes) return std::optional(std::move(result));
+    if (left == 0) return std::optional<BudgetPlan>();
     other_bytes += result.ledger.total_bytes - budget_bytes;
+  }
+}
+
+Result<BudgetPlan> BudgetPlanner::plan(std::uint64_t budget_bytes) {
+  const auto first = [&](std::uint64_t bytes) {
+    return planner_.plan(std::max(bytes, planner_.smallest_tensor_bytes()));
+  };
+  BANKAI_ASSIGN_OR_RETURN(std::optional<BudgetPlan> found, fitting(budget_bytes, first));
+  if (!found)
+    return make_error(ErrorCode::kNoSolution,
+                      "%s: no plan of at most %llu bytes; the smallest that can be reached is "
+                      "%llu bytes",
+                      file_.path().c_str(), static_cast<unsigned long long>(budget_bytes),
+                      static_cast<unsigned long long>(smallest_bytes_));
+  if (planner_.has_text()) {
+    BANKAI_RETURN_IF_ERROR(planner_.predict(found->plan));
+    BANKAI_RETURN_IF_ERROR(planner_.measure(found->plan));
+    BANKAI_ASSIGN_OR_RETURN(*found, improved(budget_bytes));
+  }
+  BANKAI_RETURN_IF_ERROR(planner_.measure_held_out(found->plan));
+  return *std::move(found);
+}
+
+// Exchanges that were measured one by one may disappoint together; then fewer are made.
+Status BudgetPlanner::try_exchanges(const Plan& base, std::uint64_t budget_bytes) {
+  BANKAI_RETURN_IF_ERROR(planner_.measure_exchanges(base));
+  for (const double caution : kCautions) {
+    const auto exchanged = [&](std::uint64_t bytes) {
+      return planner_.exchanged(base, bytes, caution);
+    };
+    BANKAI_ASSIGN_OR_RETURN(std::optional<BudgetPlan> next, fitting(budget_bytes, exchanged));
+    if (!next || next->plan.options == base.options) return {};
+    BANKAI_RETURN_IF_ERROR(planner_.measure_exchanged(base, next->plan));
+    if (*next->plan.measured < *base.measured) return {};
+  }
+  return {};
+}
+
+// The best of all plans that were measured and fit, after exchanges around it. What cannot be told
+// from the exact model on this text is left as it is.
+Result<BudgetPlan> BudgetPlanner::improved(std::uint64_t budget_bytes) {
+  const auto best = [&](std::uint64_t bytes) { return planner_.best_measured(bytes); };
+  std::vector<std::size_t> before;
+  for (std::size_t round = 0;; ++round) {
+    BANKAI_ASSIGN_OR_RETURN(std::optional<BudgetPlan> base, fitting(budget_bytes, best));
+    BANKAI_CHECK(base.has_value(), "a plan that fits was measured");
+    const Plan& plan = base->plan;
+    const bool is_noise = *plan.measured < 2.0 * plan.standard_error;
+    if (round == kRounds || is_noise || plan.options == before) return *std::move(base);
+    before = plan.options;
+    BANKAI_RETURN_IF_ERROR(try_exchanges(plan, budget_bytes));
   }
 }
 

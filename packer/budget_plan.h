@@ -33,9 +33,10 @@ class BudgetPlanner {
   // Of the smallest plan.
   std::uint64_t smallest_bytes() const { return smallest_bytes_; }
 
-  // A pack of at most `budget_bytes`, and its loss measured. Every step that it uses has been
-  // coded, each once in the object's life. Errors: kNoSolution, naming the smallest size, if there
-  // is none.
+  // A pack of at most `budget_bytes`, and its loss measured: of all plans that fit and were
+  // measured in the object's life, so that a larger budget never does worse than a smaller one
+  // before. Every step that it uses has been coded, each once in the object's life. Errors:
+  // kNoSolution, naming the smallest size, if there is none.
   Result<BudgetPlan> plan(std::uint64_t budget_bytes);
 
   // The model as the plan has it.
@@ -45,7 +46,11 @@ class BudgetPlanner {
   BudgetPlanner(const model::GgufFile& file, Planner& planner, const PackOptions& options,
                 const std::vector<PackedTensor>& exact)
       : file_(file), planner_(planner), options_(options), exact_(exact) {}
-  Result<Plan> settled(const std::function<std::optional<Plan>()>& choose);
+  Result<std::optional<Plan>> settled(const std::function<std::optional<Plan>()>& choose);
+  using Choice = std::function<std::optional<Plan>(std::uint64_t tensor_bytes)>;
+  Result<std::optional<BudgetPlan>> fitting(std::uint64_t budget_bytes, const Choice& choose);
+  Status try_exchanges(const Plan& base, std::uint64_t budget_bytes);
+  Result<BudgetPlan> improved(std::uint64_t budget_bytes);
   Status code_step(std::size_t tensor, const LossyStep& step);
   Result<PackLedger> ledger_of(const Plan& plan);
 

@@ -11,6 +11,7 @@ namespace bankai::packer {
 namespace {
 
 using model::GolfMatrix;
+using model::GolfWeights;
 
 double matrix_scale(const GolfCodedMatrix& matrix, GolfAlpha alpha) {
   if (alpha == GolfAlpha::kStored) return matrix.alpha;
@@ -56,8 +57,8 @@ class Builder {
   }
 
   // A matrix of codes or of numbers. 0 for `rows` or `cols`: any.
-  Result<GolfMatrix> matrix(const std::string& name, std::size_t rows, std::size_t cols) {
-    GolfMatrix out;
+  Result<GolfWeights> weights(const std::string& name, std::size_t rows, std::size_t cols) {
+    GolfWeights out;
     const GolfCodedMatrix* coded = checkpoint_.find_matrix(name);
     const GolfNumbers* numbers = checkpoint_.find_numbers(name);
     if (coded != nullptr) {
@@ -75,24 +76,34 @@ class Builder {
       return make_error(ErrorCode::kBadInput, "matrix %s is %zu by %zu; expected %zu by %zu",
                         quoted(name).c_str(), out.rows, out.cols, rows, cols);
     if (coded == nullptr) {
-      out.weights = to_floats(numbers->tensor);
+      out.numbers = to_floats(numbers->tensor);
     } else {
       fill(*coded, out);
     }
     return out;
   }
+  Result<GolfMatrix> matrix(const std::string& name, std::size_t rows, std::size_t cols) {
+    BANKAI_ASSIGN_OR_RETURN(const GolfWeights read, weights(name, rows, cols));
+    return GolfMatrix(read);
+  }
 
-  void fill(const GolfCodedMatrix& coded, GolfMatrix& out) const {
-    const bool has_groups = checkpoint_.family == GolfFamily::kGroupScales;
-    if (!has_groups) out.scale = matrix_scale(coded, alpha_);
-    const std::vector<float> scales = has_groups ? to_floats(coded.scales) : std::vector<float>();
-    out.weights.resize(out.rows * out.cols);
+  void fill(const GolfCodedMatrix& coded, GolfWeights& out) const {
+    out.trits.resize(out.rows * out.cols);
     for (std::size_t row = 0; row < out.rows; ++row)
-      for (std::size_t col = 0; col < out.cols; ++col) {
-        const std::size_t index = row * coded.padded_cols + col;
-        const auto trit = static_cast<float>(static_cast<signed char>(coded.weights[index]));
-        out.weights[row * out.cols + col] = has_groups ? trit * scales[index / coded.group] : trit;
-      }
+      for (std::size_t col = 0; col < out.cols; ++col)
+        out.trits[row * out.cols + col] =
+            static_cast<std::int8_t>(coded.weights[row * coded.padded_cols + col]);
+    if (checkpoint_.family != GolfFamily::kGroupScales) {
+      out.scale = matrix_scale(coded, alpha_);
+      return;
+    }
+    out.group = coded.group;
+    const std::vector<float> scales = to_floats(coded.scales);
+    const std::size_t stored = coded.padded_cols / coded.group;  // of a row
+    out.group_scales.resize(out.rows * out.groups());
+    for (std::size_t row = 0; row < out.rows; ++row)
+      std::copy_n(scales.begin() + static_cast<std::ptrdiff_t>(row * stored), out.groups(),
+                  out.group_scales.begin() + static_cast<std::ptrdiff_t>(row * out.groups()));
   }
 
   Result<std::vector<float>> numbers(const std::string& name, std::size_t count) {
@@ -108,18 +119,23 @@ class Builder {
   }
 
   Status read_embedding() {
-    BANKAI_ASSIGN_OR_RETURN(model_.tokens, matrix("tok_emb.weight", 0, 0));
-    parameters().vocabulary = model_.tokens.rows;
-    parameters().token_embedding = model_.tokens.cols;
-    parameters().embedding = model_.tokens.cols;
+    BANKAI_ASSIGN_OR_RETURN(const GolfWeights tokens, weights("tok_emb.weight", 0, 0));
+    model_.tokens = GolfMatrix(tokens);
+    model_.token_rows.resize(tokens.rows * tokens.cols);
+    for (std::size_t row = 0; row < tokens.rows; ++row)
+      for (std::size_t col = 0; col < tokens.cols; ++col)
+        model_.token_rows[row * tokens.cols + col] = static_cast<float>(tokens.value(row, col));
+    parameters().vocabulary = tokens.rows;
+    parameters().token_embedding = tokens.cols;
+    parameters().embedding = tokens.cols;
     if (has("embed_proj.weight")) {
-      BANKAI_ASSIGN_OR_RETURN(model_.expand, matrix("embed_proj.weight", 0, model_.tokens.cols));
-      parameters().embedding = model_.expand.rows;
-      BANKAI_ASSIGN_OR_RETURN(model_.shrink, matrix("embed_proj_rev.weight", model_.tokens.cols,
-                                                    parameters().embedding));
+      BANKAI_ASSIGN_OR_RETURN(model_.expand, matrix("embed_proj.weight", 0, tokens.cols));
+      parameters().embedding = model_.expand.rows();
+      BANKAI_ASSIGN_OR_RETURN(model_.shrink,
+                              matrix("embed_proj_rev.weight", tokens.cols, parameters().embedding));
     }
     if (has("vocab_bias")) {
-      BANKAI_ASSIGN_OR_RETURN(model_.output_bias, numbers("vocab_bias", model_.tokens.rows));
+      BANKAI_ASSIGN_OR_RETURN(model_.output_bias, numbers("vocab_bias", tokens.rows));
     }
     return {};
   }
@@ -141,28 +157,29 @@ class Builder {
     const std::size_t width = parameters().embedding;
     BANKAI_ASSIGN_OR_RETURN(block.query_gain, numbers(prefix + "attn.q_gain", parameters().heads));
     if (has(prefix + "attn.c_qkv.weight")) {
-      BANKAI_ASSIGN_OR_RETURN(GolfMatrix fused, matrix(prefix + "attn.c_qkv.weight", 0, width));
+      BANKAI_ASSIGN_OR_RETURN(const GolfWeights fused,
+                              weights(prefix + "attn.c_qkv.weight", 0, width));
       if (fused.rows <= width || (fused.rows - width) % 2 != 0)
         return make_error(ErrorCode::kBadInput, "a fused matrix of %zu rows for a width of %zu",
                           fused.rows, width);
       const std::size_t kv_rows = (fused.rows - width) / 2;
-      block.query = rows_of(fused, 0, width);
-      block.key = rows_of(fused, width, kv_rows);
-      block.value = rows_of(fused, width + kv_rows, kv_rows);
+      block.query = GolfMatrix(fused.slice(0, width));
+      block.key = GolfMatrix(fused.slice(width, kv_rows));
+      block.value = GolfMatrix(fused.slice(width + kv_rows, kv_rows));
     } else {
       BANKAI_ASSIGN_OR_RETURN(block.query, matrix(prefix + "attn.c_q.weight", width, width));
       BANKAI_ASSIGN_OR_RETURN(block.key, matrix(prefix + "attn.c_k.weight", 0, width));
       BANKAI_ASSIGN_OR_RETURN(block.value,
-                              matrix(prefix + "attn.c_v.weight", block.key.rows, width));
+                              matrix(prefix + "attn.c_v.weight", block.key.rows(), width));
     }
     BANKAI_ASSIGN_OR_RETURN(block.projection, matrix(prefix + "attn.proj.weight", width, width));
     const std::size_t heads = block.query_gain.size();
-    if (heads == 0 || width % heads != 0 || block.key.rows % (width / heads) != 0)
+    if (heads == 0 || width % heads != 0 || block.key.rows() % (width / heads) != 0)
       return make_error(ErrorCode::kBadInput,
                         "%s: %zu heads for a width of %zu and keys of %zu rows",
-                        quoted(prefix).c_str(), heads, width, block.key.rows);
+                        quoted(prefix).c_str(), heads, width, block.key.rows());
     const std::size_t head_dim = width / heads;
-    const std::size_t kv_heads = block.key.rows / head_dim;
+    const std::size_t kv_heads = block.key.rows() / head_dim;
     if (parameters().kv_heads != 0 && parameters().kv_heads != kv_heads)
       return make_error(ErrorCode::kBadInput, "%s: %zu key-value heads; the blocks before have %zu",
                         quoted(prefix).c_str(), kv_heads, parameters().kv_heads);
@@ -175,8 +192,8 @@ class Builder {
   Status read_rest(const std::string& prefix, model::GolfBlock& block) {
     const std::size_t width = parameters().embedding;
     BANKAI_ASSIGN_OR_RETURN(block.up, matrix(prefix + "mlp.fc.weight", parameters().hidden, width));
-    parameters().hidden = block.up.rows;
-    BANKAI_ASSIGN_OR_RETURN(block.down, matrix(prefix + "mlp.proj.weight", width, block.up.rows));
+    parameters().hidden = block.up.rows();
+    BANKAI_ASSIGN_OR_RETURN(block.down, matrix(prefix + "mlp.proj.weight", width, block.up.rows()));
     BANKAI_ASSIGN_OR_RETURN(block.attention_scale, numbers(prefix + "attn_scale", width));
     BANKAI_ASSIGN_OR_RETURN(block.mlp_scale, numbers(prefix + "mlp_scale", width));
     BANKAI_ASSIGN_OR_RETURN(block.residual_mix, numbers(prefix + "resid_mix", 2 * width));
@@ -184,16 +201,6 @@ class Builder {
       BANKAI_ASSIGN_OR_RETURN(block.smear_gate, numbers(prefix + "smear.gate", width));
     }
     return {};
-  }
-
-  static GolfMatrix rows_of(const GolfMatrix& whole, std::size_t first, std::size_t count) {
-    const auto begin = whole.weights.begin() + static_cast<std::ptrdiff_t>(first * whole.cols);
-    GolfMatrix part;
-    part.rows = count;
-    part.cols = whole.cols;
-    part.weights.assign(begin, begin + static_cast<std::ptrdiff_t>(count * whole.cols));
-    part.scale = whole.scale;
-    return part;
   }
 
   // The number of passes is not stored: twice the skips, or one more, whichever is a multiple of

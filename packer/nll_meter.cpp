@@ -54,16 +54,28 @@ std::vector<double> NllMeter::finish(Rows rows) {
   return nll;
 }
 
-Result<std::vector<double>> NllMeter::measure(const Changes& changes) {
-  Rows rows;
-  for (std::size_t stage = 0; stage < exchange_.num_stages(); ++stage) {
-    exchange_.restore();
-    for (const std::size_t tensor : exchange_.stage_tensors(stage)) {
-      BANKAI_ASSIGN_OR_RETURN(std::optional<LossyTensor> change, changes(tensor));
-      if (change) BANKAI_RETURN_IF_ERROR(exchange_.put(tensor, std::move(*change)));
-    }
-    if (stage + 1 < exchange_.num_stages()) advance(rows, stage + 1);
+Status NllMeter::put_changes(std::size_t stage, const Changes& changes) {
+  exchange_.restore();
+  for (const std::size_t tensor : exchange_.stage_tensors(stage)) {
+    BANKAI_ASSIGN_OR_RETURN(std::optional<LossyTensor> change, changes(tensor));
+    if (change) BANKAI_RETURN_IF_ERROR(exchange_.put(tensor, std::move(*change)));
   }
+  return {};
+}
+
+Status NllMeter::advance(Rows& rows, std::size_t stage, const Changes& changes) {
+  while (rows.stage < stage) {
+    BANKAI_RETURN_IF_ERROR(put_changes(rows.stage, changes));
+    advance(rows, rows.stage + 1);
+  }
+  exchange_.restore();
+  return {};
+}
+
+Result<std::vector<double>> NllMeter::measure(const Changes& changes, Rows rows) {
+  const std::size_t last = exchange_.num_stages() - 1;
+  BANKAI_RETURN_IF_ERROR(advance(rows, last, changes));
+  BANKAI_RETURN_IF_ERROR(put_changes(last, changes));
   std::vector<double> nll = finish(std::move(rows));
   exchange_.restore();
   return nll;

@@ -41,9 +41,11 @@ class NllMeter {
 
   // The change of a tensor of the file; nullopt: none.
   using Changes = std::function<Result<std::optional<LossyTensor>>(std::size_t tensor)>;
-  // All of it with changes, whose tensors are made when their stage comes. Errors: those of
+  // The same two with changes, whose tensors are made when their stage comes. Errors: those of
   // `changes` and of WeightExchange.
-  Result<std::vector<double>> measure(const Changes& changes);
+  Status advance(Rows& rows, std::size_t stage, const Changes& changes);
+  Result<std::vector<double>> measure(const Changes& changes, Rows rows);
+  Result<std::vector<double>> measure(const Changes& changes) { return measure(changes, Rows()); }
 
  private:
   struct Block {  // of sequences that are computed together
@@ -51,6 +53,8 @@ class NllMeter {
     std::vector<model::TokenId> tokens;
     std::vector<model::Segment> segments;
   };
+
+  Status put_changes(std::size_t stage, const Changes& changes);
 
   WeightExchange& exchange_;
   const model::Model& model_;

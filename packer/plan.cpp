@@ -88,23 +88,20 @@ Result<LossyTensor> Planner::changed_tensor(std::size_t tensor, const LossyStep&
                     settings_.forward.threads);
 }
 
-Result<NllChange> Planner::measure_plan(const std::vector<LossyStep>& steps, NllMeter& meter,
-                                        const std::vector<double>& exact) {
-  const auto change = [&](std::size_t tensor) -> Result<std::optional<LossyTensor>> {
+NllMeter::Changes Planner::changes_of(const std::vector<LossyStep>& steps) const {
+  return [this, &steps](std::size_t tensor) -> Result<std::optional<LossyTensor>> {
     if (steps[tensor].is_exact()) return std::optional<LossyTensor>();
     BANKAI_ASSIGN_OR_RETURN(LossyTensor changed, changed_tensor(tensor, steps[tensor]));
     return std::optional(std::move(changed));
   };
-  BANKAI_ASSIGN_OR_RETURN(const std::vector<double> nll, meter.measure(change));
-  ++num_measurements_;
-  return compare_nll(exact, nll);
 }
 
-std::vector<LossyStep> Planner::steps_of(const Selection& selection) const {
-  std::vector<LossyStep> steps;
-  for (std::size_t i = 0; i < options_.size(); ++i)
-    steps.push_back(options_[i].options[selection.options[i]].step);
-  return steps;
+Result<NllChange> Planner::measure_plan(const std::vector<LossyStep>& steps, NllMeter& meter,
+                                        const std::vector<double>& exact, NllMeter::Rows rows) {
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<double> nll,
+                          meter.measure(changes_of(steps), std::move(rows)));
+  ++num_measurements_;
+  return compare_nll(exact, nll);
 }
 
 std::uint64_t Planner::exact_tensor_bytes() const {
@@ -141,28 +138,30 @@ std::optional<Plan> Planner::plan(std::uint64_t tensor_bytes) const {
   Plan plan;
   if (exact_tensor_bytes() <= tensor_bytes) {
     plan.steps.resize(options_.size());
+    plan.options.resize(options_.size());
     plan.tensor_bytes = exact_tensor_bytes();
     return plan;
   }
   const std::optional<Selection> choice = curve_->best_within(tensor_bytes);
   if (!choice) return std::nullopt;
-  plan.steps = steps_of(*choice);
-  plan.tensor_bytes = choice->bytes;
-  plan.sum_of_losses = choice->loss;
-  plan.predicted = fit_.predict(choice->loss);
+  return plan_of(*choice);
+}
+
+Plan Planner::plan_of(const Selection& selection) const {
+  Plan plan;
+  plan.options = selection.options;
+  for (std::size_t i = 0; i < options_.size(); ++i)
+    plan.steps.push_back(options_[i].options[selection.options[i]].step);
+  plan.tensor_bytes = selection.bytes;
+  plan.sum_of_losses = selection.loss;
+  plan.predicted = fit_.predict(selection.loss);
   return plan;
 }
 
-Status Planner::measure(Plan& plan) {
-  if (held_out_meter_) {
-    BANKAI_ASSIGN_OR_RETURN(plan.held_out,
-                            measure_plan(plan.steps, *held_out_meter_, exact_held_out_));
-  }
-  if (!has_text()) return {};
-  BANKAI_RETURN_IF_ERROR(predict_from_neighbours(plan));
-  BANKAI_ASSIGN_OR_RETURN(const NllChange change, measure_plan(plan.steps, *meter_, exact_nll_));
-  plan.measured = change.mean;
-  plan.standard_error = change.standard_error;
+Status Planner::measure_held_out(Plan& plan) {
+  if (!held_out_meter_) return {};
+  BANKAI_ASSIGN_OR_RETURN(plan.held_out,
+                          measure_plan(plan.steps, *held_out_meter_, exact_held_out_, {}));
   return {};
 }
 

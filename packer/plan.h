@@ -16,6 +16,7 @@
 #include "packer/loss_fit.h"
 #include "packer/lossy_tensor.h"
 #include "packer/nll_meter.h"
+#include "packer/plan_exchange.h"
 #include "packer/plan_options.h"
 #include "packer/weight_exchange.h"
 
@@ -43,7 +44,8 @@ using SizeOfTensor =
     std::function<Result<std::uint64_t>(const model::GgufTensor& tensor, const LossyTensor&)>;
 
 struct Plan {
-  std::vector<LossyStep> steps;  // of each tensor of the file
+  std::vector<LossyStep> steps;      // of each tensor of the file
+  std::vector<std::size_t> options;  // the same as indices in Planner::options()
   std::uint64_t tensor_bytes = 0;
   double sum_of_losses = 0.0;         // of its steps, each measured or estimated by itself
   double predicted = 0.0;             // rise of the loss, nats per target if there is text
@@ -81,9 +83,24 @@ class Planner {
   // The plan of tensors of at most `tensor_bytes`: the exact one where that fits. nullopt if there
   // is none. Nothing is measured.
   std::optional<Plan> plan(std::uint64_t tensor_bytes) const;
-  // Sets the measured changes of a plan, as far as there are texts, and predicts again from plans
-  // like it.
+  // Predicts a plan from the two of the path that are next to it, which are measured for it; what
+  // was measured of the plan itself plays no part. REQUIRES: has_text().
+  Status predict(Plan& plan);
+  // Sets the measured change of a plan, which is remembered. REQUIRES: has_text().
   Status measure(Plan& plan);
+  // The same on the held-out text, if there is one.
+  Status measure_held_out(Plan& plan);
+  // Of all plans measured so far whose tensors are known to have at most `tensor_bytes`, the one
+  // that measured best; nullopt if there is none.
+  std::optional<Plan> best_measured(std::uint64_t tensor_bytes) const;
+  // Measures what single steps up and down change in the presence of the plan's other steps.
+  // REQUIRES: has_text().
+  Status measure_exchanges(const Plan& base);
+  // The best exchange by the last measure_exchanges(), which were for `base`, as a plan of at most
+  // `tensor_bytes`; `caution` as in best_exchange(). nullopt: nothing fits.
+  std::optional<Plan> exchanged(const Plan& base, std::uint64_t tensor_bytes, double caution);
+  // measure() for the last plan of exchanged(), predicted anew from one beside it.
+  Status measure_exchanged(const Plan& base, Plan& plan);
   // The options of a plan whose sizes are estimates: what set_bytes() is needed for.
   std::vector<std::size_t> unsettled_tensors(const Plan& plan) const;
   // The packed size of a step of a tensor, now exact. Other plans may be better from now on.
@@ -100,6 +117,10 @@ class Planner {
   struct Schedule {
     std::vector<Group> groups;  // by first stage
     std::size_t levels = 0;     // measurements of a group, at most
+  };
+  struct StagedExchange {
+    std::size_t first_stage = 0;
+    Exchange exchange;
   };
 
   Planner(model::Model& model, PlanSettings settings)
@@ -121,10 +142,15 @@ class Planner {
   Status measure_steps(const Progress& progress);
   Status measure_group(const Group& group, std::size_t levels, const NllMeter::Rows& rows);
   Status measure_path(const Progress& progress);
-  Status predict_from_neighbours(Plan& plan);
   Result<NllChange> measure_plan(const std::vector<LossyStep>& steps, NllMeter& meter,
-                                 const std::vector<double>& exact);
-  std::vector<LossyStep> steps_of(const Selection& selection) const;
+                                 const std::vector<double>& exact, NllMeter::Rows rows);
+  NllMeter::Changes changes_of(const std::vector<LossyStep>& steps) const;
+  Result<double> loss_of(const Selection& selection);
+  Result<double> last_change(const Plan& plan, std::size_t before);
+  LossFit fit_without(const Plan& plan) const;
+  Plan plan_of(const Selection& selection) const;
+  void remember(Plan& plan, const NllChange& change);
+  std::vector<StagedExchange> likely_exchanges(const Plan& base) const;
 
   model::Model& model_;
   PlanSettings settings_;
@@ -136,7 +162,12 @@ class Planner {
   std::vector<TensorImportance> importance_;  // by tensor of the file
   std::vector<TensorOptions> options_;        // by tensor of the file
   std::optional<BudgetCurve> curve_;
+  Schedule schedule_;
   LossFit fit_;
+  std::vector<LossFit::Point> path_;
+  std::vector<Plan> measured_;  // as a whole
+  std::vector<Exchange> exchanges_;
+  ExchangedPlan exchanged_;  // the last one
   std::size_t num_measurements_ = 0;
 };
 

@@ -102,14 +102,14 @@ Planner::Schedule Planner::make_schedule() const {
 }
 
 Status Planner::measure_steps(const Progress& progress) {
-  const Schedule schedule = make_schedule();
+  schedule_ = make_schedule();
   NllMeter::Rows rows;
-  for (std::size_t i = 0; i < schedule.groups.size(); ++i) {
+  for (std::size_t i = 0; i < schedule_.groups.size(); ++i) {
     progress("losses of steps",
-             static_cast<double>(i) / static_cast<double>(schedule.groups.size()));
-    const Group& group = schedule.groups[i];
+             static_cast<double>(i) / static_cast<double>(schedule_.groups.size()));
+    const Group& group = schedule_.groups[i];
     meter_->advance(rows, group.first_stage);
-    BANKAI_RETURN_IF_ERROR(measure_group(group, num_levels(group, schedule.levels), rows));
+    BANKAI_RETURN_IF_ERROR(measure_group(group, num_levels(group, schedule_.levels), rows));
   }
   return {};
 }
@@ -143,53 +143,86 @@ Status Planner::measure_group(const Group& group, std::size_t levels, const NllM
 
 Status Planner::measure_path(const Progress& progress) {
   std::vector<PathPoint> points(1);
-  const auto measure = [&](std::size_t index) -> Status {
+  const auto measure_point = [&](std::size_t index) -> Status {
     progress("plans as a whole",
              static_cast<double>(points.size() - 1) / static_cast<double>(kPathPoints));
-    const Selection selection = curve_->point(index);
-    BANKAI_ASSIGN_OR_RETURN(const NllChange change,
-                            measure_plan(steps_of(selection), *meter_, exact_nll_));
+    Plan plan = plan_of(curve_->point(index));
+    BANKAI_RETURN_IF_ERROR(measure(plan));
     const auto place =
         std::upper_bound(points.begin(), points.end(), index,
                          [](std::size_t at, const PathPoint& point) { return at < point.index; });
-    points.insert(place, {index, selection.loss, change});
+    points.insert(place, {index, plan.sum_of_losses, {*plan.measured, plan.standard_error}});
     return {};
   };
   const std::size_t last = curve_->num_points() - 1;
   for (std::size_t i = 1; i <= kFirstPathPoints; ++i)
     if (const std::size_t index = i * last / kFirstPathPoints; index != points.back().index)
-      BANKAI_RETURN_IF_ERROR(measure(index));
+      BANKAI_RETURN_IF_ERROR(measure_point(index));
   while (points.size() <= kPathPoints) {
     const std::optional<std::size_t> index = next_index(points);
     if (!index) break;
-    BANKAI_RETURN_IF_ERROR(measure(*index));
+    BANKAI_RETURN_IF_ERROR(measure_point(*index));
   }
-  std::vector<LossFit::Point> fitted;
-  for (const PathPoint& point : points) fitted.push_back({point.sum, point.change.mean});
-  fit_ = LossFit(std::move(fitted));
+  for (const PathPoint& point : points) path_.push_back({point.sum, point.change.mean});
+  fit_ = LossFit(path_);
+  for (Plan& plan : measured_) plan.predicted = fit_without(plan).predict(plan.sum_of_losses);
   return {};
 }
 
-// The curve has 20 points, and the loss is not smooth between them. So the plans of the path right
-// below and above are measured too: they differ from this one by a step or two. Where these show no
-// loss beyond noise, the prediction is left as it is.
-Status Planner::predict_from_neighbours(Plan& plan) {
+Result<double> Planner::loss_of(const Selection& selection) {
+  Plan plan = plan_of(selection);
+  if (plan.is_exact()) return 0.0;
+  BANKAI_RETURN_IF_ERROR(measure(plan));
+  return *plan.measured;
+}
+
+LossFit Planner::fit_without(const Plan& plan) const {
+  std::vector<LossFit::Point> others;
+  for (const LossFit::Point& point : path_)
+    if (point.sum != plan.sum_of_losses) others.push_back(point);
+  return LossFit(std::move(others));
+}
+
+// The curve has 20 points, and the loss is not smooth between them. The plans of the path right
+// below and above differ from this one by a step or two, so the loss is taken to be straight there.
+Status Planner::predict(Plan& plan) {
   const auto points = std::views::iota(std::size_t{0}, curve_->num_points());
-  const auto loss_of = [&](std::size_t index) { return curve_->point(index).loss; };
-  const std::size_t not_below = *std::ranges::lower_bound(points, plan.sum_of_losses, {}, loss_of);
-  const std::size_t above = *std::ranges::upper_bound(points, plan.sum_of_losses, {}, loss_of);
-  // Below the first step is the exact model, above the last point nothing.
-  if (not_below < 2 || above == curve_->num_points()) return {};
-  std::vector<LossFit::Point> neighbours;
-  for (const std::size_t index : {not_below - 1, above}) {
-    const Selection selection = curve_->point(index);
-    BANKAI_ASSIGN_OR_RETURN(const NllChange change,
-                            measure_plan(steps_of(selection), *meter_, exact_nll_));
-    if (change.mean <= 2.0 * change.standard_error) return {};
-    neighbours.push_back({selection.loss, change.mean});
+  const auto sum_of = [&](std::size_t index) { return curve_->point(index).loss; };
+  const double sum = plan.sum_of_losses;
+  const std::size_t not_below = *std::ranges::lower_bound(points, sum, {}, sum_of);
+  const std::size_t above = *std::ranges::upper_bound(points, sum, {}, sum_of);
+  if (not_below == 0) return {};
+  const Selection before = curve_->point(not_below - 1);
+  BANKAI_ASSIGN_OR_RETURN(const double low, loss_of(before));
+  if (above < curve_->num_points()) {
+    const Selection after = curve_->point(above);
+    BANKAI_ASSIGN_OR_RETURN(const double high, loss_of(after));
+    plan.predicted = low + (high - low) * (sum - before.loss) / (after.loss - before.loss);
+  } else {
+    BANKAI_ASSIGN_OR_RETURN(const double change, last_change(plan, not_below - 1));
+    plan.predicted = low + change;
   }
-  plan.predicted = LossFit(std::move(neighbours)).predict(plan.sum_of_losses);
+  const auto known = std::ranges::find(measured_, plan.options, &Plan::options);
+  if (known != measured_.end()) known->predicted = plan.predicted;
   return {};
+}
+
+// At the end of the path: what leads from point `before` to the plan is done at an earlier point,
+// where it gives another plan than this one.
+Result<double> Planner::last_change(const Plan& plan, std::size_t before) {
+  const std::vector<std::size_t> last = curve_->point(before).options;
+  for (std::size_t index = before; index-- > 0;) {
+    const Selection earlier = curve_->point(index);
+    std::vector<std::size_t> options = earlier.options;
+    for (std::size_t i = 0; i < options.size(); ++i)
+      if (plan.options[i] != last[i]) options[i] = plan.options[i];
+    if (options == plan.options) continue;
+    BANKAI_ASSIGN_OR_RETURN(const double without, loss_of(earlier));
+    BANKAI_ASSIGN_OR_RETURN(const double with, loss_of(curve_->selection(std::move(options))));
+    return with - without;
+  }
+  const LossFit fit = fit_without(plan);
+  return fit.predict(plan.sum_of_losses) - fit.predict(curve_->point(before).loss);
 }
 
 }  // namespace bankai::packer

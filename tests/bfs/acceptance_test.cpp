@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bfs/item_sample.h"
 #include "mpi/self_communicator.h"
 #include "tests/bfs/search_rig.h"
 
@@ -37,6 +38,18 @@ struct ContextRig {
     SearchState scored = state;
     scored.scored = context->score(ids, state).value();
     return rank_improving(*context, scored);
+  }
+
+  // The candidate that does most harm.
+  CandidateId worst() {
+    std::vector<CandidateId> ids(100);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = 7 * i;
+    const auto scored = context->score(ids, state).value();
+    return std::min_element(scored.begin(), scored.end(),
+                            [](const ScoredCandidate& a, const ScoredCandidate& b) {
+                              return a.fitness.fitness < b.fitness.fitness;
+                            })
+        ->id;
   }
 
   SearchCase search;
@@ -101,6 +114,32 @@ TEST(RankImproving, takes_one_flip_of_a_hidden_unit) {
             (std::vector<CandidateId>{kUpRows + 10, 11}));
 }
 
+TEST(Estimate, by_all_items_is_the_score_and_by_some_theirs) {
+  ContextRig rig;
+  rig.state.accepted = {14};
+  ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
+  const std::vector<CandidateId> ids = {0, 7, 70, kUpRows + 7};
+  const Objective& objective = rig.context->objective();
+  const auto exact = rig.context->score(ids, rig.state).value();
+  const auto same = rig.context->estimate(ids, all_items(objective), rig.state).value();
+  const std::vector<std::size_t> some = {1, 3};  // a target and a control
+  ASSERT_FALSE(objective.items[1].is_control);
+  ASSERT_TRUE(objective.items[3].is_control);
+  SearchState counted = rig.state;
+  const auto partly = rig.context->estimate(ids, some, counted).value();
+  EXPECT_LT(counted.work - rig.state.work, 4 * rig.context->full_cost() / 2);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(same[i].id, ids[i]);
+    EXPECT_NEAR(same[i].fitness.fitness, exact[i].fitness.fitness, 1e-12);
+    const std::vector<double> scores = rig.context->score_alone(ids[i], all_items(objective));
+    const auto& base = rig.context->base_scores();
+    const auto& state = rig.context->state_scores();
+    const double gain = scores[1] - state[1];
+    const double loss = std::max(0.0, base[3] - scores[3]) - std::max(0.0, base[3] - state[3]);
+    EXPECT_NEAR(partly[i].fitness.fitness, rig.state.fitness.fitness + gain - 2.0 * loss, 1e-12);
+  }
+}
+
 TEST(AcceptBestPrefix, keeps_the_best_number_of_candidates) {
   ContextRig rig;
   const std::vector<CandidateId> ranked = rig.ranked();
@@ -125,6 +164,38 @@ TEST(AcceptBestPrefix, keeps_the_best_number_of_candidates) {
             std::vector<CandidateId>(ranked.begin(),
                                      ranked.begin() + static_cast<std::ptrdiff_t>(best_size)));
   EXPECT_EQ(rig.state.fitness.fitness, best);
+}
+
+// From 12 and 8 down in pairs, for as long as the smallest number tried is the best, or none helps.
+TEST(AcceptBestPrefix, from_the_largest_stops_where_fewer_are_not_better) {
+  ContextRig rig;
+  std::vector<CandidateId> good = rig.ranked();
+  ASSERT_GT(good.size(), 12U);
+  good.resize(12);
+  std::vector<CandidateId> spoilt = good;
+  spoilt[5] = rig.worst();
+  for (const std::vector<CandidateId>& list : {good, spoilt}) {
+    std::vector<std::size_t> sizes = {1, 2, 3, 4, 6, 8, 12};
+    double best = -1e9;
+    std::size_t best_size = 0;
+    for (bool goes_on = true; goes_on && !sizes.empty();) {
+      double smallest = 0.0;
+      for (int i = 0; i < 2 && !sizes.empty(); ++i, sizes.pop_back()) {
+        const auto end = list.begin() + static_cast<std::ptrdiff_t>(sizes.back());
+        smallest = rig.fitness_with({list.begin(), end});
+        if (smallest < best) continue;
+        best = smallest;
+        best_size = sizes.back();
+      }
+      goes_on = best <= 0.0 || smallest == best;
+    }
+    SearchState all = rig.state, some = rig.state;
+    EXPECT_TRUE(accept_best_prefix(*rig.context, list, all).value());
+    EXPECT_TRUE(accept_best_prefix(*rig.context, list, some, PrefixSizes::kFromTheLargest).value());
+    EXPECT_EQ(some.accepted.size(), best_size);
+    EXPECT_EQ(some.fitness.fitness, best);
+    EXPECT_EQ(some.work < all.work, !sizes.empty());
+  }
 }
 
 TEST(AcceptBestPrefix, adds_to_what_is_accepted) {
@@ -167,16 +238,7 @@ TEST(AcceptBestPrefix, stays_within_the_budgets) {
 
 TEST(AcceptBestPrefix, takes_back_what_is_accepted_already) {
   ContextRig rig;
-  const CandidateId bad = [&] {
-    std::vector<CandidateId> ids(100);
-    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = 7 * i;
-    const auto scored = rig.context->score(ids, rig.state).value();
-    return std::min_element(scored.begin(), scored.end(),
-                            [](const ScoredCandidate& a, const ScoredCandidate& b) {
-                              return a.fitness.fitness < b.fitness.fitness;
-                            })
-        ->id;
-  }();
+  const CandidateId bad = rig.worst();
   rig.state.accepted = {bad};
   ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
   ASSERT_LT(rig.state.fitness.fitness, 0.0);

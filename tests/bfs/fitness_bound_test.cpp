@@ -26,7 +26,7 @@ std::vector<double> item_scores(const Objective& objective, const std::vector<do
     double sum = 0.0;
     for (std::size_t i = item.first_term; i < item.last_term; ++i)
       sum += objective.terms[i].coefficient * values[i];
-    scores.push_back(sum);
+    scores.push_back(item_score(item, sum));
   }
   return scores;
 }
@@ -37,6 +37,7 @@ Case random_case(std::uint64_t seed) {
   Case made;
   Objective& objective = made.objective;
   const bool has_margins = rng.below(next++, 3) == 0;
+  const bool has_probabilities = rng.below(next++, 3) == 0;
   objective.sequences.resize(6, {1, 2, 3});
   std::vector<double> before;
   for (std::uint64_t count = 1 + rng.below(next++, 6); objective.items.size() < count;) {
@@ -64,6 +65,7 @@ Case random_case(std::uint64_t seed) {
     }
     objective.items.push_back(
         {"item", 0.1 + rng.uniform(next++), is_control, first, objective.terms.size()});
+    objective.items.back().is_probability = has_probabilities;
   }
   made.base = item_scores(objective, before);
   made.penalty = rng.below(next++, 3) == 0 ? 0.0 : 2.0 * rng.uniform(next++);

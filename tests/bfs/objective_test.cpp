@@ -46,6 +46,20 @@ TEST(Metric, names_lead_back) {
   EXPECT_EQ(find_metric("NLL"), std::nullopt);
 }
 
+TEST(Objective, a_probability_is_e_to_the_log_probability) {
+  ObjectiveBuilder builder = make_builder();
+  const Probe probe{"p", "", "12 + 30 =", " 42", " 43", {}};
+  for (const Metric metric : {Metric::kNll, Metric::kProbability})
+    ASSERT_TRUE(builder.add_probe(probe, metric, 1.0, false, {}).ok());
+  ASSERT_TRUE(builder.add_text("t", "12 + 30 = 42", Metric::kProbability, 1.0, false).ok());
+  const Objective objective = std::move(builder).build();
+  const std::vector<double> scores = scores_of(objective);
+  EXPECT_LT(scores[0], 0.0);
+  EXPECT_NEAR(scores[1], std::exp(scores[0]), 1e-12);
+  EXPECT_LT(scores[2], 0.0) << "texts keep their log-probability";
+  EXPECT_EQ(item_score(objective.items[1], 1e-9), 1.0);
+}
+
 TEST(Objective, has_one_term_per_answer_token) {
   ObjectiveBuilder builder = make_builder();
   const Probe probe{"p", "", "12 + 30 =", " 42", " 43", {}};

@@ -95,6 +95,28 @@ TEST(ItemEffect, curvature_keeps_the_slope_and_the_second_derivative_of_a_log_pr
   }
 }
 
+// The softmax of two logits, one of which moves by d, has the slope P (1 − P).
+TEST(ItemEffect, a_probability_bends_as_that_of_two_classes) {
+  Objective objective = make_objective();
+  objective.items[0].is_probability = objective.items[2].is_probability = true;
+  for (const double p : {1e-6, 0.03, 0.5, 0.9, 0.999}) {
+    const std::vector<double> scores = {p, -2.0, p, 0.25};
+    const auto effects = item_effects(objective, all_items(objective), scores, scores, true);
+    for (const double d : {-3.0, -0.1, 0.0, 0.2, 4.0}) {
+      const double moved = p * std::exp(d) / (1.0 - p + p * std::exp(d));
+      const auto s = static_cast<float>(d * p * (1.0 - p));
+      EXPECT_NEAR(effect_of(effects[0], s)[0], (moved - p) / 4.0, 2e-5 * std::abs(moved - p) + 1e-9)
+          << p << " " << d;
+      EXPECT_NEAR(effect_of(effects[2], s)[1], std::max(0.0, p - moved) / 2.0,
+                  2e-5 * std::abs(moved - p) + 1e-9);
+    }
+  }
+  const std::vector<double> none = {0.0, -2.0, 1.0, 0.25};
+  const auto effects = item_effects(objective, all_items(objective), none, none, true);
+  EXPECT_EQ(effect_of(effects[0], 0.0F)[0], 0.0F);
+  EXPECT_EQ(effect_of(effects[2], 0.0F)[1], 0.0F);
+}
+
 TEST(ItemEffect, curvature_is_for_log_probabilities_alone) {
   const Objective objective = make_objective();
   const std::vector<double> scores(4, -0.1);

@@ -51,7 +51,7 @@ std::vector<double> plain_scores(model::Transformer& transformer, const Objectiv
     double sum = 0.0;
     for (std::size_t i = item.first_term; i < item.last_term; ++i)
       sum += objective.terms[i].coefficient * values[i][0];
-    scores.push_back(sum);
+    scores.push_back(item_score(item, sum));
   }
   return scores;
 }

@@ -48,6 +48,7 @@ TEST(HashSearch, changes_with_everything_that_a_result_depends_on) {
       [](Inputs& in) { in.options.budget_bytes = 9; },
       [](Inputs& in) { in.options.min_gain = 0.5; },
       [](Inputs& in) { in.options.probe_fraction = 0.5; },
+      [](Inputs& in) { in.options.verify_fraction = 0.5; },
       [](Inputs& in) { in.options.min_effect = 0.5; },
       [](Inputs& in) { in.options.curvature = false; },
       [](Inputs& in) { in.options.bare = true; },

@@ -27,7 +27,7 @@ SearchCase base_case(const std::string& name) {
 std::vector<SearchCase> make_cases() {
   std::vector<SearchCase> cases = {
       base_case("greedy"), base_case("exhaustive"), base_case("hill_climb"), base_case("groups"),
-      base_case("bits"),   base_case("margin"),     base_case("steps")};
+      base_case("bits"),   base_case("margin"),     base_case("steps"),      base_case("sample")};
   cases[1].options.strategy = StrategyKind::kExhaustive;
   cases[1].options.candidates = 0;
   cases[1].options.tensors = layer_tensors({5}, {Projection::kValue});
@@ -46,6 +46,9 @@ std::vector<SearchCase> make_cases() {
   cases[6].options.budget_bytes = 120;
   cases[6].options.iterations = 3;
   cases[6].options.tensors = layer_tensors({2}, {Projection::kUp, Projection::kDown});
+  cases[7].options.metric = Metric::kProbability;
+  cases[7].options.control_metric = Metric::kProbability;
+  cases[7].options.verify_fraction = 0.4;
   return cases;
 }
 

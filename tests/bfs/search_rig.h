@@ -25,8 +25,8 @@ struct SearchCase {
 };
 
 // Greedy, exhaustive and hill-climb searches over rows of the last feed-forward; one each with
-// groups, bits, the margin metric, and divergences for controls; and one over rows, groups and
-// steps of a ternary model.
+// groups, bits, the margin metric, divergences for controls, and probabilities verified by a
+// sample; and one over rows, groups and steps of a ternary model.
 const std::vector<SearchCase>& search_cases();
 const SearchCase& search_case(const std::string& name);
 // Three generations of six patches, of at most five flips each. Not one of the cases above: its

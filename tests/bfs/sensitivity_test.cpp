@@ -26,12 +26,12 @@ using model::Model;
 
 constexpr double kPenalty = 2.0;
 
-Objective make_objective(const Model& model, std::size_t num_probes) {
+Objective make_objective(const Model& model, std::size_t num_probes, Metric metric = Metric::kNll) {
   ObjectiveBuilder builder(model.tokenizer(), 24);
   for (const Probe& probe : demo_probes("sums.search", 0, num_probes))
-    EXPECT_TRUE(builder.add_probe(probe, Metric::kNll, 1.0, false, {}).ok());
+    EXPECT_TRUE(builder.add_probe(probe, metric, 1.0, false, {}).ok());
   for (const Probe& probe : demo_probes("capitals", 0, num_probes / 2 + 1))
-    EXPECT_TRUE(builder.add_probe(probe, Metric::kNll, 1.0, true, {}).ok());
+    EXPECT_TRUE(builder.add_probe(probe, metric, 1.0, true, {}).ok());
   EXPECT_TRUE(
       builder.add_text("text", "The capital of France is Paris.", Metric::kNll, 1.0, true).ok());
   return std::move(builder).build();
@@ -59,9 +59,9 @@ struct Trial {
   std::vector<double> base = {}, scores = {};
 
   Trial(const Model& of, std::size_t num_probes, const std::vector<TensorAddress>& tensors,
-        Granularity granularity, std::vector<patch::Flip> flips = {})
+        Granularity granularity, std::vector<patch::Flip> flips = {}, Metric metric = Metric::kNll)
       : model(of),
-        objective(make_objective(of, num_probes)),
+        objective(make_objective(of, num_probes, metric)),
         space(of, tensors, granularity),
         state(std::move(flips)) {
     model::Transformer transformer = make_transformer(model);
@@ -127,6 +127,12 @@ void expect_agreement(const Trial& trial, double least) {
 
 TEST(Sensitivity, ranks_rows_groups_and_bits_as_their_exact_changes_do) {
   expect_agreement(Trial(demo_model(), 8, all_of({1, 5}), Granularity::kMixed), 0.85);
+}
+
+TEST(Sensitivity, ranks_changes_of_probabilities) {
+  expect_agreement(Trial(demo_model(), 8, all_of({4}), Granularity::kMixed,
+                         {patch::row_flip({5, Projection::kGate}, 3)}, Metric::kProbability),
+                   0.8);
 }
 
 TEST(Sensitivity, ranks_on_top_of_flips_and_takes_them_back) {

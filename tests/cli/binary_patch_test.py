@@ -11,6 +11,8 @@ import sys
 import tempfile
 import unittest
 
+from residual_model import make_residual
+
 PATCH, INFER = (sys.argv.pop(1) for _ in range(2))
 VOCABULARY, WIDTH, LAYERS, HEADS, HIDDEN = 128, 128, 2, 4, 192
 
@@ -27,43 +29,6 @@ def make_bit1(seed):
         for rows, cols in [(WIDTH, WIDTH)] * 4 + [(HIDDEN, WIDTH)] * 2 + [(WIDTH, HIDDEN)]:
             data += words(rows, cols) + thresholds(rows)
     return data + words(VOCABULARY, WIDTH) + bytes(8 * VOCABULARY)
-
-
-def gguf_string(text):
-    return struct.pack("<Q", len(text)) + text.encode()
-
-
-def make_residual(seed):
-    """A bankai-binary GGUF file from its specification; feed-forward as wide as the model."""
-    source = random.Random(seed)
-    floats = lambda count: struct.pack(f"<{count}f", *(source.uniform(0.5, 1.5) for _ in range(count)))
-    tensors = [("token_embd.weight", 0, [WIDTH, VOCABULARY], floats(WIDTH * VOCABULARY)),
-               ("output_norm.weight", 0, [WIDTH], floats(WIDTH))]
-    channels = [("output", VOCABULARY)]
-    for layer in range(LAYERS):
-        tensors += [(f"blk.{layer}.{norm}_norm.weight", 0, [WIDTH], floats(WIDTH))
-                    for norm in ("attn", "ffn")]
-        channels += [(f"blk.{layer}.{name}", WIDTH) for name in (
-            "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")]
-    for name, rows in channels:
-        blocks = b"".join(b"\0\x3c" + source.randbytes(16) for _ in range(rows * WIDTH // 128))
-        tensors += [(f"{name}.weight", 41, [WIDTH, rows], blocks),
-                    (f"{name}.scale", 0, [rows], floats(rows)),
-                    (f"{name}.bias", 0, [rows], floats(rows))]
-    sizes = {"vocab_size": VOCABULARY, "embedding_length": WIDTH, "block_count": LAYERS,
-             "attention.head_count": HEADS, "feed_forward_length": WIDTH, "context_length": 64}
-    header = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(sizes) + 2)
-    header += gguf_string("general.architecture") + struct.pack("<I", 8) + gguf_string("bankai-binary")
-    for key, value in sizes.items():
-        header += gguf_string("bankai-binary." + key) + struct.pack("<II", 4, value)
-    header += gguf_string("bankai-binary.attention.slopes")
-    header += struct.pack(f"<IIQ{HEADS}i", 9, 5, HEADS, *(1 << head for head in range(HEADS)))
-    data = b""
-    for name, kind, dims, content in tensors:
-        header += gguf_string(name) + struct.pack("<I", len(dims))
-        header += b"".join(struct.pack("<Q", dim) for dim in dims) + struct.pack("<IQ", kind, len(data))
-        data += content + bytes(-len(content) % 32)
-    return header + bytes(-len(header) % 32) + data
 
 
 def run(program, *arguments, code=0):

@@ -1,8 +1,35 @@
 """The forward pass of parameter-golf models and their byte count, in plain double precision, from
 docs/formats/golf.md alone. Slow and simple; shares no code with the program."""
 import math
+import struct
 
 EPS = 2.0**-23
+
+
+def single(x):
+    return struct.unpack("<f", struct.pack("<f", x))[0]
+
+
+def half(x):
+    return struct.unpack("<e", struct.pack("<e", x))[0]
+
+
+def as_kept(x, bits):
+    """What is read back of a vector of keys or values, by docs/kv_cache.md's "The quantiser kv1"."""
+    x = [single(v) for v in x]
+    if bits == 32:
+        return x
+    if bits == 16:
+        return [half(v) for v in x]
+    if bits == 1:
+        return [1.0 if v >= 0 else 0.0 for v in x]
+    if bits == 1.5:
+        scale = half(max(single(math.fsum(map(abs, x)) / len(x)), 1e-6))
+        return [scale if v >= 0 else -scale for v in x]
+    most = 2**bits - 1
+    scale = max(single(single(max(x) - min(x)) / most), single(1e-6))
+    codes = [min(max(round(single(single(v - min(x)) / scale)), 0), most) for v in x]
+    return [single(code * half(scale) + half(min(x))) for code in codes]
 
 
 def norm(x, eps=EPS):
@@ -16,7 +43,8 @@ def product(weights, rows, x):
 
 
 class Reference:
-    def __init__(self, checkpoint, rederived=False, rules=None):
+    def __init__(self, checkpoint, rederived=False, rules=None, kv_bits=None):
+        self.kv_bits = kv_bits
         self.shape, self.plain = checkpoint.shape, checkpoint.plain
         self.two_bit = checkpoint.codes == "two-bit"
         self.rederived = rederived
@@ -65,8 +93,9 @@ class Reference:
             split = lambda row: [row[i:i + dim] for i in range(0, len(row), dim)]
             ready = lambda head: self.rotate(norm(head, self.rules["eps"]), position)
             queries.append([[g * c for c in ready(h)] for g, h in zip(gains, split(q))])
-            keys.append([ready(h) for h in split(k)])
-            values.append(split(v))
+            kept = (lambda head: as_kept(head, self.kv_bits)) if self.kv_bits else list
+            keys.append([kept(ready(h)) for h in split(k)])
+            values.append([kept(h) for h in split(v)])
         rows = []
         for t in range(len(normed)):
             row = []

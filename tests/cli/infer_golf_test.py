@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """bankai-infer on generated parameter-golf checkpoints against golf_reference.py, and what
-bankai-pack says of them: infer_golf_test.py BANKAI_INFER BANKAI_PACK MAKE_GOLF_CHECKPOINT"""
+bankai-pack and bankai-bench make of them:
+infer_golf_test.py BANKAI_INFER BANKAI_PACK BANKAI_BENCH MAKE_GOLF_CHECKPOINT"""
 import importlib.util
 import json
 import math
@@ -15,13 +16,17 @@ import zipfile
 
 import golf_reference
 
-PROGRAM, PACKER, MAKER = sys.argv[1:4]
+PROGRAM, PACKER, BENCH, MAKER = sys.argv[1:5]
 _spec = importlib.util.spec_from_file_location("make_golf_checkpoint", MAKER)
 maker = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(maker)
 
 TEXT = "the hen in the inner tea \u00e9tat, a h\u00e4t and the theater.\n"
 MAX_KL = 1e-8
+# Checkpoints and bits. A value that lies between two codes as nearly as single precision tells
+# would have another code in the reference; these have none.
+KV_CASES = [("base3", 1, 32), ("base3", 1, 16), ("base3", 1, 8), ("base3", 2, 4), ("signs", 1, 2),
+            ("base3", 1, 1.5), ("signs", 2, 1), ("bitmask", 1, 2), ("two-bit", 1, 2)]
 
 
 def run(*arguments, program=PROGRAM):
@@ -60,8 +65,8 @@ class GolfTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
 
-    def fails(self, code, *arguments):
-        result = run(*arguments)
+    def fails(self, code, *arguments, program=PROGRAM):
+        result = run(*arguments, program=program)
         self.assertEqual(result.returncode, code, result.stderr)
         self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
         return result.stderr
@@ -106,6 +111,53 @@ class GolfTest(unittest.TestCase):
                 with self.subTest(codes=codes, seed=seed):
                     checkpoint, path = self.write(codes, seed)
                     self.check_logits(checkpoint, path, golf_reference.Reference(checkpoint))
+
+    def test_keys_and_values_in_few_bits_equal_the_reference(self):
+        for codes, seed, bits in KV_CASES:
+            with self.subTest(codes=codes, bits=bits):
+                checkpoint, path = self.write(codes, seed)
+                reference = golf_reference.Reference(checkpoint, kv_bits=bits)
+                self.check_logits(checkpoint, path, reference, "--kv-bits", bits)
+                if bits < 16:  # the cache counts
+                    plain = golf_reference.Reference(checkpoint).logits([1, 20])[-1]
+                    kept = reference.logits([1, 20])[-1]
+                    self.assertGreater(golf_reference.kl(plain, kept), 2 * MAX_KL)
+
+    def test_memory_of_a_token_is_that_of_the_format(self):
+        checkpoint, path = self.write("signs", 2)  # head dimension 12
+        vectors = checkpoint.shape.passes * 2 * checkpoint.shape.kv_heads
+        for bits, key, value in (("", 96, 96), ("32", 48, 48), ("16", 24, 24), ("8", 16, 20),
+                                 ("4", 10, 12), ("2", 7, 8), ("1.5", 4, 4), ("1", 2, 2)):
+            noted = run("-m", path, "-f", self.shard([1, 20]), "-n", 1, "--json", "-v",
+                        *(["--kv-bits", bits] if bits else [])).stderr
+            self.assertIn(f"{bits or 64} bits", noted)
+            self.assertIn(f"{vectors * (key + value) // 2} bytes per token", noted)
+
+    def test_divergence_is_that_of_the_logits(self):
+        checkpoint, path = self.write("base3", 6)
+        tokens = self.tokens()
+        plain = golf_reference.Reference(checkpoint)
+        kept = golf_reference.Reference(checkpoint, kv_bits=2)
+        common = ("-m", path, "-f", self.shard(tokens), "--kl-divergence", "-c", 8, "--json")
+        found = json.loads(self.ok(*common, "--kv-bits", 2))
+        divergences = []
+        for start in range(0, len(tokens) - 1, 8):
+            chunk = tokens[start:start + 8][:-1]
+            divergences += map(golf_reference.kl, plain.logits(chunk), kept.logits(chunk))
+        self.assertEqual(found["positions"], len(divergences))
+        self.assertAlmostEqual(found["mean_kld"], math.fsum(divergences) / len(divergences),
+                               delta=1e-6)
+        self.assertEqual(found["model"]["kv"], "2 bits (kv1)")
+        self.assertAlmostEqual(found["shrink"], found["reference"]["kv_bytes_per_token"]
+                               / found["model"]["kv_bytes_per_token"])
+        # From itself nothing, for any kernels and threads.
+        itself = json.loads(self.ok(*common, "--kv-bits", 4, "--kv-quant", "rotated", "-t", 2,
+                                    "--reference-kv-bits", 4, "--reference-kv-quant", "rotated",
+                                    "--reference-kernel", "scalar", "--reference", path))
+        self.assertEqual(itself["maximum_kld"], 0.0)
+        self.assertEqual(itself["shrink"], 1.0)
+        for wrong in (("--reference-patch", path), ("--reference-activations", "a8")):
+            self.fails(2, *common, *wrong)
 
     def test_bf16_scales_and_no_outer_compression(self):
         checkpoint, path = self.write("bitmask", 3, "none", maker.BFLOAT16)
@@ -219,6 +271,34 @@ class GolfTest(unittest.TestCase):
             text = run("compare", path, program=PACKER).stdout
             self.assertIn(f"published file {found['file_bytes']} bytes", text)
 
+    def test_speed_is_measured(self):
+        _, path = self.write("base3", 2)
+        common = ("-m", path, "-p", 9, "-n", 2, "-r", 1, "-t", 1)
+        result = run(*common, "-d", "0,20", "--json", "--kv-bits", 2, program=BENCH)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = json.loads(result.stdout)
+        for key in ("prompt_tps", "generation_tps", "read_gb_per_s", "int8_tmac_per_s",
+                    "generation_fraction_of_bandwidth", "prompt_fraction_of_peak"):
+            self.assertGreater(found[key], 0.0, key)
+        self.assertEqual([(run["tokens"], run["depth"]) for run in found["generations"]],
+                         [(2, 0), (2, 20)])
+        self.assertEqual(found["model_bytes"], os.path.getsize(path))
+        self.assertEqual(found["kv"], "2 bits (kv1)")
+        self.assertIsNone(found["candidates_per_s"])
+        text = run(*common, program=BENCH).stdout
+        for part in ("prompt, 9 tokens", "generation, 2 tokens", "64 bits", "GB/s", "int8 peak"):
+            self.assertIn(part, text)
+        for wrong in (["--profile"], ["--activations", "a8"], ["-c", 2], ["-p", 1025],
+                      ["--target", self.text], ["--golf", "nothing=1"]):
+            self.fails(2, "-m", path, *wrong, program=BENCH)
+
+    def test_other_commands_say_which_take_them(self):
+        _, path = self.write("base3", 2)
+        for command in (["pack", "-o", self.path("o")], ["plan", "--budget-bytes", 9], ["info"],
+                        ["verify"], ["unpack", "-o", self.path("o")],
+                        ["convert", "-o", self.path("o"), "--to", "tq2_0"]):
+            self.assertIn("bankai-pack compare", self.fails(3, *command, path, program=PACKER))
+
     def test_a_tensor_that_is_there_twice_is_refused(self):
         checkpoint = maker.Checkpoint("two-bit", maker.SHAPES["two-bit", "tiny"], 1)
         name = next(iter(checkpoint.ternary))
@@ -257,10 +337,10 @@ class GolfTest(unittest.TestCase):
         _, path = self.write("two-bit", 8)
         self.assertIn("--tokenizer", self.fails(2, "-m", path, "--perplexity", "-f", self.text))
         self.fails(2, "-m", path, "-f", self.shard([1, 2]), "-n", 3)  # text without a vocabulary
-        for job in (["-n", 3, "--kv-bits", 2], ["-n", 3, "--chunks", 2], ["-n", 3, "--patch", path],
+        for job in (["-n", 3, "--kv-bits", 3], ["-n", 3, "--chunks", 2], ["-n", 3, "--patch", path],
                     ["-n", 3, "--tie", "latest"], ["-n", 3, "--activations", "a16"]):
             self.fails(2, "-m", path, "-p", "a", "--tokenizer", self.vocabulary, *job)
-        self.fails(2, "-m", path, "--kl-divergence", "-p", "a", "--tokenizer", self.vocabulary)
+        self.fails(2, "-m", path, "--probes", path, "--tokenizer", self.vocabulary)
         self.fails(2, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.vocabulary,
                    "--alpha", "other")
         self.fails(3, "-m", path, "--perplexity", "-f", self.text, "--tokenizer", self.text)

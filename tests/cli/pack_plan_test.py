@@ -49,6 +49,9 @@ class Plan(unittest.TestCase):
         self.assertEqual(self.curve[0]["total_bytes"], self.curve[0]["budget_bytes"])
         self.assertEqual(self.curve[-1]["total_bytes"], self.curve[-1]["budget_bytes"])
         self.assertEqual(self.curve[-1]["measured_change"], 0.0)
+        for smaller, larger in zip(self.curve, self.curve[1:-1]):
+            self.assertLessEqual(max(larger["measured_change"], 0.0),
+                                 max(smaller["measured_change"], 0.0))
 
     def test_a_pack_has_the_planned_size_and_loads(self):
         budget = (self.curve[0]["budget_bytes"] + self.curve[-1]["budget_bytes"]) // 2

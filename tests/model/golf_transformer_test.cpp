@@ -21,12 +21,7 @@ std::vector<float> numbers(std::size_t count, std::uint64_t seed, double size, d
 }
 
 GolfMatrix matrix(std::size_t rows, std::size_t cols, std::uint64_t seed) {
-  GolfMatrix out;
-  out.rows = rows;
-  out.cols = cols;
-  out.weights = numbers(rows * cols, seed, 0.5);
-  out.scale = 0.7;
-  return out;
+  return GolfMatrix({rows, cols, 0.7, numbers(rows * cols, seed, 0.5), {}, {}, 0});
 }
 
 // Every part that these models have: a factored table, skips, smearing, recurrence.
@@ -48,6 +43,7 @@ GolfModel small_model(bool quantizes) {
   p.quantizes_activations = quantizes;
   p.normalizes_projection_inputs = !quantizes;
   model.tokens = matrix(37, 10, 1);
+  model.token_rows = numbers(370, 1, 0.5);
   model.expand = matrix(24, 10, 2);
   model.shrink = matrix(10, 24, 3);
   for (std::uint64_t b = 0; b < 2; ++b) {
@@ -68,6 +64,17 @@ GolfModel small_model(bool quantizes) {
   model.skip_weights = numbers(48, 4, 0.2, 0.8);
   model.output_bias = numbers(37, 5, 0.5);
   return model;
+}
+
+// Double precision, and every format with every quantiser.
+std::vector<GolfKvFormat> all_formats() {
+  std::vector<GolfKvFormat> formats = {std::nullopt};
+  for (const KvStorageInfo& info : kv_storages()) {
+    formats.emplace_back(info.storage);
+    if (formats.back()->is_packed())
+      formats.emplace_back(KvFormat(info.storage, KvQuantiser::kRotated));
+  }
+  return formats;
 }
 
 std::vector<TokenId> some_tokens(std::size_t count) {
@@ -91,14 +98,21 @@ TEST(GolfTransformer, GivesTheSameBytesForAnyThreadsAndEveryTable) {
   const std::vector<TokenId> tokens = some_tokens(40);
   for (const bool quantizes : {false, true}) {
     const GolfModel model = small_model(quantizes);
-    const GolfTransformer scalar(model, *kernels::all_kernels().front(), 1);
-    const std::vector<float> expected = all_logits(scalar, tokens);
-    ASSERT_EQ(expected.size(), 40U * 37U);
-    for (const kernels::KernelTable* table : kernels::all_kernels()) {
-      if (!kernels::is_supported(*table)) continue;
-      for (const int threads : {1, 2})
-        EXPECT_EQ(all_logits(GolfTransformer(model, *table, threads), tokens), expected)
-            << table->name << ", " << threads << " threads";
+    std::vector<std::vector<float>> different;
+    for (const GolfKvFormat& format : all_formats()) {
+      if (quantizes && format) continue;  // what both have in common was tried
+      const int threads = !format || format->storage == KvStorage::kBits2 ? 2 : 1;
+      const GolfTransformer scalar(model, *kernels::all_kernels().front(), threads, format);
+      const std::vector<float> expected = all_logits(scalar, tokens);
+      ASSERT_EQ(expected.size(), 40U * 37U);
+      EXPECT_EQ(std::count(different.begin(), different.end(), expected), 0)
+          << golf_kv_text(format) << " reaches the logits";
+      different.push_back(expected);
+      for (const kernels::KernelTable* table : kernels::all_kernels()) {
+        if (!kernels::is_supported(*table)) continue;
+        EXPECT_EQ(all_logits(GolfTransformer(model, *table, 1, format), tokens), expected)
+            << golf_kv_text(format) << ", " << table->name;
+      }
     }
   }
 }
@@ -106,22 +120,38 @@ TEST(GolfTransformer, GivesTheSameBytesForAnyThreadsAndEveryTable) {
 TEST(GolfTransformer, ACachedSequenceEqualsTheWholeHoweverItIsCut) {
   const std::vector<TokenId> tokens = some_tokens(23);
   const GolfModel model = small_model(false);
-  const GolfTransformer transformer(model, *kernels::all_kernels().front(), 2);
-  const std::vector<float> whole = all_logits(transformer, tokens);
-  for (const std::size_t step : {1U, 5U, 23U}) {
-    GolfCache cache;
-    for (std::size_t first = 0; first < tokens.size(); first += step) {
-      const std::size_t count = std::min(step, tokens.size() - first);
-      const std::vector<float> logits =
-          transformer.advance(std::span(tokens).subspan(first, count), cache);
-      const auto row = whole.begin() + static_cast<std::ptrdiff_t>((first + count - 1) * 37);
-      EXPECT_TRUE(std::equal(logits.begin(), logits.end(), row)) << step << ", " << first;
-      EXPECT_EQ(cache.positions, first + count);
+  for (const GolfKvFormat& format : all_formats()) {
+    const GolfTransformer transformer(model, *kernels::all_kernels().front(), 1, format);
+    const std::vector<float> whole = all_logits(transformer, tokens);
+    for (const std::size_t step : {1U, 5U, 23U}) {
+      GolfCache cache;
+      for (std::size_t first = 0; first < tokens.size(); first += step) {
+        const std::size_t count = std::min(step, tokens.size() - first);
+        const std::vector<float> logits =
+            transformer.advance(std::span(tokens).subspan(first, count), cache);
+        const auto row = whole.begin() + static_cast<std::ptrdiff_t>((first + count - 1) * 37);
+        EXPECT_TRUE(std::equal(logits.begin(), logits.end(), row)) << step << ", " << first;
+        EXPECT_EQ(cache.positions, first + count);
+      }
     }
+  }
+}
+
+TEST(GolfTransformer, ACacheTakesWhatItsFormatSays) {
+  const GolfModel model = small_model(false);
+  constexpr std::size_t kPositions = 32;  // whole blocks
+  for (const GolfKvFormat& format : all_formats()) {
+    GolfCache cache;
+    GolfTransformer(model, *kernels::all_kernels().front(), 1, format)
+        .advance(some_tokens(kPositions), cache);
     std::size_t bytes = 0;
     for (const GolfPast& past : cache.passes)
-      bytes += (past.keys.size() + past.values.size()) * sizeof(double);
-    EXPECT_EQ(bytes, tokens.size() * golf_cache_bytes(model.parameters));
+      bytes += (past.keys.size() + past.values.size()) * sizeof(double) +
+               (past.kept ? past.kept->bytes() : 0);
+    // A key's codes are counted as whole bytes; in memory 16 keys fill them together.
+    const std::size_t wanted = kPositions * golf_cache_bytes(model.parameters, format);
+    EXPECT_LE(bytes, wanted) << golf_kv_text(format);
+    EXPECT_GT(bytes + kPositions * 4 * 2, wanted) << golf_kv_text(format);
   }
 }
 

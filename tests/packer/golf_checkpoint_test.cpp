@@ -188,10 +188,11 @@ TEST(GolfBuilder, RederivedScaleIsTheStoredOneTimesTheShareOfNonZeros) {
   const auto rederived = build_golf_model(*checkpoint, GolfAlpha::kRederived, {});
   ASSERT_TRUE(stored.ok() && rederived.ok());
   const model::GolfMatrix& matrix = stored->blocks[0].up;
+  const std::vector<std::byte>& trits = checkpoint->find_matrix("blocks.0.mlp.fc.weight")->weights;
   double nonzeros = 0.0;
-  for (const float weight : matrix.weights) nonzeros += weight == 0.0F ? 0.0 : 1.0;
-  EXPECT_DOUBLE_EQ(rederived->blocks[0].up.scale,
-                   matrix.scale * nonzeros / static_cast<double>(matrix.weights.size()));
+  for (const std::byte trit : trits) nonzeros += trit == std::byte{0} ? 0.0 : 1.0;
+  EXPECT_DOUBLE_EQ(rederived->blocks[0].up.scale(),
+                   matrix.scale() * nonzeros / static_cast<double>(trits.size()));
 }
 
 }  // namespace

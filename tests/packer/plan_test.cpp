@@ -99,6 +99,18 @@ TEST(Planner, PlansDoNotDependOnThreads) {
     EXPECT_EQ(step_name(a.steps[i]), step_name(b.steps[i]));
 }
 
+// The plan after exchanges, which is to be better.
+Plan exchanged_plan(Planner& planner, const Plan& base) {
+  EXPECT_TRUE(planner.measure_exchanges(base).ok());
+  for (const double caution : {0.0, 0.5, 1.0}) {
+    Plan plan = *planner.exchanged(base, base.tensor_bytes, caution);
+    EXPECT_LE(plan.tensor_bytes, base.tensor_bytes);
+    EXPECT_TRUE(planner.measure_exchanged(base, plan).ok());
+    if (*plan.measured < *base.measured) return plan;
+  }
+  return base;
+}
+
 // A trained model: what is predicted comes true, and more bytes lose less.
 TEST(Planner, PredictsWhatIsMeasuredOnTheDemoModel) {
   const auto model = model::Model::load(testing::data_path("demo/bankai-demo-5m.gguf")).value();
@@ -115,11 +127,21 @@ TEST(Planner, PredictsWhatIsMeasuredOnTheDemoModel) {
   double last = 1e300;
   for (const std::uint64_t part : {3U, 6U, 9U}) {
     Plan plan = *planner->plan(least + (most - least) * part / 12);
+    ASSERT_TRUE(planner->predict(plan).ok());
     ASSERT_TRUE(planner->measure(plan).ok());
     const double tolerance = 0.25 * std::abs(*plan.measured) + 2.0 * plan.standard_error;
     EXPECT_NEAR(plan.predicted, *plan.measured, tolerance) << part;
     EXPECT_LT(*plan.measured, last + 2.0 * plan.standard_error);
     last = *plan.measured;
+    if (part > 3U) continue;
+    const Plan better = exchanged_plan(*planner, plan);
+    EXPECT_LT(*better.measured, *plan.measured);
+    EXPECT_NEAR(better.predicted, *better.measured, 0.25 * *better.measured);
+    const std::optional<Plan> best = planner->best_measured(plan.tensor_bytes);
+    ASSERT_TRUE(best.has_value());
+    EXPECT_LE(*best->measured, *better.measured);
+    EXPECT_LE(best->tensor_bytes, plan.tensor_bytes);
+    EXPECT_FALSE(planner->best_measured(least - 1).has_value());
   }
 }
 

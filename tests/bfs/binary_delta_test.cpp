@@ -1,4 +1,4 @@
-#include "bfs/binary_evaluator.h"
+#include "bfs/binary_delta.h"
 
 #include <gtest/gtest.h>
 
@@ -98,7 +98,9 @@ std::vector<Flip> flips_everywhere(const BinaryModel& model) {
 void expect_exact(const model::BinaryOptions& options) {
   const BinaryModel model = model::random_binary_model(kShape, 3);
   const Objective objective = small_objective();
-  BinaryEvaluator evaluator(model, best_table(), options, kScale, objective);
+  ChangeEvaluator evaluator(
+      std::make_unique<BinaryDelta>(model, best_table(), options, kScale, objective.sequences),
+      best_table(), options.threads, objective);
   const std::vector<double> base = plain_scores(model, options, objective);
   EXPECT_EQ(std::vector(evaluator.base_scores().begin(), evaluator.base_scores().end()), base);
   const std::vector<Flip> flips = flips_everywhere(model);
@@ -128,9 +130,9 @@ void expect_exact(const model::BinaryOptions& options) {
   EXPECT_EQ(evaluator.enter_patch({}), base);
 }
 
-TEST(BinaryEvaluator, EqualsAPlainPassOfTheChangedModel) { expect_exact({}); }
+TEST(BinaryDelta, EqualsAPlainPassOfTheChangedModel) { expect_exact({}); }
 
-TEST(BinaryEvaluator, EqualsAPlainPassUnderOtherRulesAndThreads) {
+TEST(BinaryDelta, EqualsAPlainPassUnderOtherRulesAndThreads) {
   expect_exact({model::TieRule::kLatest, model::PointerScore::kPopcount, 2});
 }
 

@@ -1,0 +1,34 @@
+// The speed of models of characters: prompts, generation, and the exact evaluation of flips.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+#include "bfs/search_model.h"
+#include "cli/bench_candidates.h"
+#include "cli/bench_options.h"
+#include "core/result.h"
+#include "model/character_model.h"
+#include "patch/flip.h"
+
+namespace bankai::cli {
+
+// A prompt of random characters through the layers in blocks, with the logits of the last one:
+// tokens per second.
+double measure_character_prompt(model::CharacterModel& model, std::size_t tokens,
+                                std::size_t repetitions);
+
+// Calls use(model) with a model that has these flips.
+using UseFlipped = std::function<void(std::span<const patch::Flip> flips,
+                                      const std::function<void(model::CharacterModel&)>& use)>;
+
+// Row flips of gate and up, evenly spaced, in up to eight layers spread over the depth, on texts of
+// random characters of which all are scored; `options.candidates` of them in each layer. Plain
+// passes are those of CharacterModel, text by text. Errors: kVerification unless the scores are
+// those of plain passes, bit for bit, for a flip of each layer.
+Result<CandidateSpeed> measure_character_candidates(bfs::SearchModel& searched,
+                                                    const UseFlipped& use_flipped,
+                                                    const BenchOptions& options);
+
+}  // namespace bankai::cli

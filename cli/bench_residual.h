@@ -1,0 +1,19 @@
+// bankai-bench on binary models with a float residual (bankai-binary files, or random ones).
+#pragma once
+
+#include "cli/bench_options.h"
+#include "cli/command_line.h"
+#include "core/result.h"
+
+namespace bankai::cli {
+
+// True if `options` name a bankai-binary file or a pack of one, by its content, or a random model
+// of that kind. Errors: those of detect_model_kind.
+Result<bool> is_residual_bench(const BenchOptions& options);
+
+// Prompt processing, generation beside the read bandwidth, and the exact evaluation of flips.
+// Errors: kUsage for options that mean nothing here; those of the reader; kVerification if the
+// kernels compute other logits than the scalar ones, or flips other scores than plain passes.
+Status bench_residual(const CommandLine& line, const BenchOptions& options);
+
+}  // namespace bankai::cli
