@@ -39,7 +39,8 @@ BinarySensitivity::BinarySensitivity(const model::BinaryModel& model,
       objective_(objective),
       space_(space) {}
 
-BinarySensitivity::Sequences BinarySensitivity::sequences_of(const Item& item) const {
+BinarySensitivity::Sequences BinarySensitivity::sequences_of(const Item& item,
+                                                             std::span<const float> slopes) const {
   std::map<std::uint32_t, std::size_t> length;
   for (std::size_t i = item.first_term; i < item.last_term; ++i) {
     const Term& term = objective_.terms[i];
@@ -56,7 +57,9 @@ BinarySensitivity::Sequences BinarySensitivity::sequences_of(const Item& item) c
   }
   for (std::size_t i = item.first_term; i < item.last_term; ++i) {
     const Term& term = objective_.terms[i];
-    result.terms.push_back({first[term.sequence] + term.row, term.token, term.coefficient});
+    const double slope =
+        term.token == kWholeDistribution ? term.coefficient : static_cast<double>(slopes[i]);
+    result.terms.push_back({first[term.sequence] + term.row, term.token, slope});
   }
   std::stable_sort(result.terms.begin(), result.terms.end(),
                    [](const TracedTerm& a, const TracedTerm& b) { return a.token < b.token; });
@@ -118,9 +121,9 @@ void BinarySensitivity::predict_layer(const model::BinaryTransformer& transforme
   }
 }
 
-void BinarySensitivity::predict_item(model::BinaryTransformer& transformer, const Item& item,
-                                     IndexRange tensors, const ItemChanges& changes) const {
-  const Sequences sequences = sequences_of(item);
+void BinarySensitivity::predict_item(model::BinaryTransformer& transformer,
+                                     const Sequences& sequences, IndexRange tensors,
+                                     const ItemChanges& changes) const {
   const BinaryTrace trace = trace_binary(transformer, sequences.tokens);
   const double unit = logit_scale_ / static_cast<double>(model_.logit_multiplier);
   const std::vector<TokenView> views = view_logits(transformer, trace, sequences.terms, unit);
@@ -149,13 +152,6 @@ void BinarySensitivity::predict_item(model::BinaryTransformer& transformer, cons
   predict_embedding(model_.shape, tokens, above, space_, *embedding, changes);
 }
 
-std::uint64_t BinarySensitivity::num_tokens(std::span<const std::size_t> used) const {
-  std::uint64_t tokens = 0;
-  for (const std::size_t i : used)
-    for (const auto& sequence : sequences_of(objective_.items[i]).tokens) tokens += sequence.size();
-  return tokens;
-}
-
 Result<std::uint64_t> BinarySensitivity::run(
     mpi::Communicator& communicator, std::span<const patch::Flip> state,
     std::span<const std::size_t> used, std::span<const double> base, std::span<const double> scores,
@@ -165,7 +161,11 @@ Result<std::uint64_t> BinarySensitivity::run(
   model::BinaryTransformer transformer(changed, table_, options_);
   const IndexRange mine = part_of(used.size(), static_cast<std::size_t>(communicator.size()),
                                   static_cast<std::size_t>(communicator.rank()));
-  const std::uint64_t pass_cost = 4 * model_.layers.size() * num_tokens(used);
+  const std::vector<float> slopes = term_slopes(objective_, scores);
+  std::uint64_t num_tokens = 0;
+  for (const std::size_t i : used)
+    for (const auto& sequence : sequences_of(objective_.items[i], slopes).tokens)
+      num_tokens += sequence.size();
   std::uint64_t work = 0;
   for (const IndexRange tensors : passes()) {
     ChangeTable table(space_.first(tensors.begin),
@@ -174,14 +174,14 @@ Result<std::uint64_t> BinarySensitivity::run(
     for (std::size_t i = mine.begin; i < mine.end && status.ok(); ++i) {
       if (should_stop()) status = Error{ErrorCode::kStopped, "stopped"};
       if (status.ok())
-        predict_item(transformer, objective_.items[used[i]], tensors,
+        predict_item(transformer, sequences_of(objective_.items[used[i]], slopes), tensors,
                      ItemChanges(effects[used[i]], table));
     }
     BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, status));
     communicator.all_reduce(table.target_gains(), mpi::ReduceOp::kSum);
     communicator.all_reduce(table.control_losses(), mpi::ReduceOp::kSum);
     emit(space_, tensors, table, sink);
-    work += pass_cost;
+    work += 4 * model_.layers.size() * num_tokens;
   }
   return work;
 }

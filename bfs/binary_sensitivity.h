@@ -34,15 +34,15 @@ class BinarySensitivity final : public Predictor {
     std::vector<std::vector<model::TokenId>> tokens;
     std::vector<TracedTerm> terms;
   };
-  Sequences sequences_of(const Item& item) const;
+  // slopes: of the terms (bfs/predicted_change.h).
+  Sequences sequences_of(const Item& item, std::span<const float> slopes) const;
   // The tensors of the space in runs whose changes fit into memory together.
   std::vector<IndexRange> passes() const;
-  void predict_item(model::BinaryTransformer& transformer, const Item& item, IndexRange tensors,
-                    const ItemChanges& changes) const;
+  void predict_item(model::BinaryTransformer& transformer, const Sequences& sequences,
+                    IndexRange tensors, const ItemChanges& changes) const;
   void predict_layer(const model::BinaryTransformer& transformer, std::size_t layer,
                      const BinaryTrace& trace, const LayerSums& sums, const LayerEffects& effects,
                      IndexRange tensors, const ItemChanges& changes) const;
-  std::uint64_t num_tokens(std::span<const std::size_t> used) const;
 
   const model::BinaryModel& model_;
   const kernels::KernelTable& table_;

@@ -79,7 +79,7 @@ Result<PackLedger> BudgetPlanner::ledger_of(const Plan& plan) {
 }
 
 // The directory's size depends a little on the plan, so it is a matter of trying: what is too much
-// is taken from the tensors. nullopt: the choice for the fewest bytes is too large.
+// is taken from the tensors. nullopt: there is no choice, or it cannot be made smaller.
 Result<std::optional<BudgetPlan>> BudgetPlanner::fitting(std::uint64_t budget_bytes,
                                                          const Choice& choose) {
   std::uint64_t other_bytes = other_bytes_;
@@ -91,7 +91,7 @@ Result<std::optional<BudgetPlan>> BudgetPlanner::fitting(std::uint64_t budget_by
     BudgetPlan result{*chosen, {}};
     BANKAI_ASSIGN_OR_RETURN(result.ledger, ledger_of(result.plan));
     if (result.ledger.total_bytes <= budget_bytes) return std::optional(std::move(result));
-    if (left == 0) return std::optional<BudgetPlan>();
+    if (chosen->tensor_bytes > left) return std::optional<BudgetPlan>();
     other_bytes += result.ledger.total_bytes - budget_bytes;
   }
 }

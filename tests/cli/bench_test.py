@@ -151,6 +151,22 @@ class BenchProgram(unittest.TestCase):
             self.assertEqual([entry.name for entry in pathlib.Path(folder).iterdir()],
                              ["random.gguf"])
 
+    def test_binary_models_with_a_float_residual(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "random.gguf"
+            self.run_program("--random-residual", "12m", "--save", path, "-p", 0, "-n", 0, "-q")
+            quick = [part for pair in QUICK.items() for part in pair]
+            report = json.loads(self.run_program("-m", path, *quick, "--json", "-q"))
+            for key in ("prompt_tps", "generation_tps", "candidates_per_s",
+                        "plain_candidates_per_s", "generation_fraction_of_bandwidth"):
+                self.assertGreater(report[key], 0.0, key)
+            self.assertEqual(report["candidate_batch"], 2)
+            self.assertIn("flips/s", self.run_program("-m", path, *quick, "-q"))
+            self.assertIn("--profile does not go with a bankai-binary model",
+                          self.run_program("-m", path, "--profile", code=2))
+        self.assertIn("expected one of 12m, 21m",
+                      self.run_program("--random-residual", "5m", code=2))
+
 
 if __name__ == "__main__":
     unittest.main()
