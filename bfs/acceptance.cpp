@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -23,8 +22,6 @@ Unit unit_of(const patch::Flip& flip) {
 
 constexpr std::size_t kSetsTogether = 2;  // from the largest down
 
-std::ptrdiff_t offset(std::size_t i) { return static_cast<std::ptrdiff_t>(i); }
-
 // 1, 2, 3, 4, 6, 8, 12, 16, 24 … up to and with `largest`.
 std::vector<std::size_t> prefix_sizes(std::size_t largest) {
   std::vector<std::size_t> sizes;
@@ -34,6 +31,51 @@ std::vector<std::size_t> prefix_sizes(std::size_t largest) {
   }
   if (largest > 0) sizes.push_back(largest);
   return sizes;
+}
+
+// The state with the first 1, 2, 3, 4 … of `ranked` flipped, as far as the budgets allow.
+std::vector<std::vector<CandidateId>> prefixes_within_budget(const SearchContext& context,
+                                                             std::span<const CandidateId> ranked,
+                                                             const SearchState& state) {
+  const auto fits = [&](std::size_t count) {
+    return context.within_budget(toggled(context.space(), state.accepted, ranked.first(count)));
+  };
+  std::size_t largest = ranked.size();
+  if (!fits(largest)) {  // the encoded size grows with the number of flips, so halving finds the
+                         // largest that fits
+    std::size_t low = 0;
+    while (largest - low > 1) {
+      const std::size_t middle = low + (largest - low) / 2;
+      (fits(middle) ? low : largest) = middle;
+    }
+    largest = low;
+  }
+  std::vector<std::vector<CandidateId>> sets;
+  for (const std::size_t size : prefix_sizes(largest))
+    sets.push_back(toggled(context.space(), state.accepted, ranked.first(size)));
+  return sets;
+}
+
+// A set that was evaluated. value: its fitness less the penalty of its flips.
+struct Trial {
+  std::vector<CandidateId> set;
+  Fitness fitness;
+  double value = 0.0;
+  bool is_refused = false;
+};
+
+// The acceptable one of the highest value above `needed`, the first of equals; nullptr if there is
+// none.
+const Trial* best_acceptable(SearchContext& context, std::vector<Trial>& trials, double needed,
+                             SearchState& state) {
+  for (;;) {
+    Trial* best = nullptr;
+    for (Trial& trial : trials)
+      if (!trial.is_refused && trial.value > (best == nullptr ? needed : best->value))
+        best = &trial;
+    if (best == nullptr || context.is_acceptable(best->set, state)) return best;
+    best->is_refused = true;
+  }
 }
 
 }  // namespace
@@ -89,23 +131,7 @@ Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
 
 Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
                                 SearchState& state, PrefixSizes which) {
-  const auto fits = [&](std::size_t count) {
-    return context.within_budget(toggled(context.space(), state.accepted, ranked.first(count)));
-  };
-  std::size_t largest = ranked.size();
-  if (!fits(largest)) {  // the encoded size grows with the number of flips, so halving finds the
-                         // largest that fits
-    std::size_t low = 0;
-    while (largest - low > 1) {
-      const std::size_t middle = low + (largest - low) / 2;
-      (fits(middle) ? low : largest) = middle;
-    }
-    largest = low;
-  }
-  std::vector<std::vector<CandidateId>> sets;
-  for (const std::size_t size : prefix_sizes(largest))
-    sets.push_back(toggled(context.space(), state.accepted, ranked.first(size)));
-  if (sets.empty()) return false;
+  const std::vector<std::vector<CandidateId>> sets = prefixes_within_budget(context, ranked, state);
   const double penalty = context.options().flip_penalty;
   const auto net = [&](double value, std::size_t flips) {
     return value - penalty * static_cast<double>(flips);
@@ -113,35 +139,30 @@ Result<bool> accept_best_prefix(SearchContext& context, std::span<const Candidat
   const double needed =
       net(state.fitness.fitness, state.accepted.size()) + context.options().min_gain;
   const std::uint64_t work_before = state.work;
-  std::vector<Fitness> fitness(sets.size());
-  std::vector<double> values(sets.size());
-  std::size_t untried = sets.size();  // the smallest ones
-  for (bool goes_on = true; goes_on && untried > 0;) {
-    const IndexRange some{
-        which == PrefixSizes::kAll || untried <= kSetsTogether ? 0 : untried - kSetsTogether,
-        untried};
-    const auto found = context.score_sets(std::span(sets).subspan(some.begin, some.size()), state);
+  std::vector<Trial> trials;  // of the largest sets, the smallest of them first
+  while (trials.size() < sets.size()) {
+    const std::size_t left = sets.size() - trials.size();
+    const std::size_t count = which == PrefixSizes::kAll ? left : std::min(left, kSetsTogether);
+    const auto some = std::span(sets).subspan(left - count, count);
+    const auto found = context.score_sets(some, state);
     if (!found.ok()) {
       state.work = work_before;  // all of them are tried again
       return found.error();
     }
-    for (std::size_t i = some.begin; i < some.end; ++i) {
-      fitness[i] = (*found)[i - some.begin];
-      values[i] = net(fitness[i].fitness, sets[i].size());
-    }
-    untried = some.begin;
-    const double best = *std::max_element(values.begin() + offset(untried), values.end());
-    goes_on = !(best > needed) || values[untried] == best;
-  }
-  std::vector<std::size_t> order(sets.size() - untried);
-  std::iota(order.begin(), order.end(), untried);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
-  for (const std::size_t i : order) {
-    if (!(values[i] > needed)) return false;
-    if (!context.is_acceptable(sets[i], state)) continue;
-    state.accepted = std::move(sets[i]);
-    state.fitness = fitness[i];
+    std::vector<Trial> wave;
+    for (std::size_t i = 0; i < count; ++i)
+      wave.push_back({some[i], (*found)[i], net((*found)[i].fitness, some[i].size())});
+    trials.insert(trials.begin(), wave.begin(), wave.end());
+    const double best =
+        std::max_element(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) {
+          return a.value < b.value;
+        })->value;
+    const bool may_be_better = !(best > needed) || trials.front().value == best;
+    if (may_be_better && trials.size() < sets.size()) continue;
+    const Trial* taken = best_acceptable(context, trials, needed, state);
+    if (taken == nullptr) continue;
+    state.accepted = taken->set;
+    state.fitness = taken->fitness;
     return true;
   }
   return false;

@@ -102,6 +102,7 @@ Status evaluate_networks(SearchContext& context, SearchState& state,
     flipped.push_back(i);
     from.push_back(searched_place(context.space(), layers[i].layer));
   }
+  if (flipped.empty()) return {};
   const auto flips = [&](std::size_t i) { return flipped_network(weights, from[i].layer); };
   BANKAI_ASSIGN_OR_RETURN(const std::vector<double> scores,
                           context.score_patches(from, flips, state));
@@ -143,7 +144,8 @@ void add_kind(AtlasKind& sum, const AtlasKind& more) {
 }  // namespace
 
 Result<Atlas> make_atlas(SearchContext& context, const SearchData& data, const std::string& name,
-                         const std::string& sha256, kernels::ActivationMode activations) {
+                         const std::string& sha256, kernels::ActivationMode activations,
+                         const std::optional<AtlasRules>& rules) {
   const SearchOptions& options = context.options();
   Atlas atlas;
   atlas.settings = {std::string(patch::label_prefix(name, kMostNameBytes)),
@@ -151,9 +153,10 @@ Result<Atlas> make_atlas(SearchContext& context, const SearchData& data, const s
                     options.metric,
                     options.control_metric,
                     options.control_penalty,
-                    options.curvature,
-                    activations,
-                    options.text_context};
+                    options.curvature && !rules,
+                    rules ? kernels::ActivationMode::kA16 : activations,
+                    options.text_context,
+                    rules};
   atlas.sources = describe_sources(data, context.objective());
   SearchState state;
   BANKAI_RETURN_IF_ERROR(context.enter_state(state));
@@ -163,7 +166,8 @@ Result<Atlas> make_atlas(SearchContext& context, const SearchData& data, const s
   BANKAI_RETURN_IF_ERROR(context.predict(all_items(context.objective()), state, sink));
   atlas.tensors = std::move(sink).tensors();
   for (const AtlasTensor& tensor : atlas.tensors)
-    if (atlas.layers.empty() || atlas.layers.back().layer != tensor.address.layer)
+    if (!is_table(tensor.address) &&
+        (atlas.layers.empty() || atlas.layers.back().layer != tensor.address.layer))
       atlas.layers.push_back({tensor.address.layer, {}});
   BANKAI_RETURN_IF_ERROR(evaluate_networks(context, state, atlas.layers));
   return atlas;
@@ -172,7 +176,7 @@ Result<Atlas> make_atlas(SearchContext& context, const SearchData& data, const s
 std::vector<AtlasKind> layer_kinds(const Atlas& atlas, std::uint32_t layer) {
   std::vector<AtlasKind> kinds;
   for (const AtlasTensor& tensor : atlas.tensors) {
-    if (tensor.address.layer != layer) continue;
+    if (tensor.address.layer != layer || is_table(tensor.address)) continue;
     for (const AtlasKind& kind : tensor.kinds) {
       const auto same = std::find_if(kinds.begin(), kinds.end(), [&](const AtlasKind& other) {
         return other.kind == kind.kind;

@@ -75,6 +75,15 @@ struct AtlasSource {
   double item_weight = 0.0;  // sum over the items
 };
 
+// What the file of a strictly binary model leaves open, by the names of the options
+// (docs/binary_models.md).
+struct AtlasRules {
+  std::string tie;        // "earliest" or "latest"
+  std::string score;      // "dot" or "popcount"
+  std::string threshold;  // "reached" or "passed"
+  double logit_scale = 1.0;
+};
+
 // What has to be the same for atlases to be merged, but for the name.
 struct AtlasSettings {
   std::string model_name;
@@ -85,6 +94,7 @@ struct AtlasSettings {
   bool curvature = true;
   kernels::ActivationMode activations = kernels::ActivationMode::kA16;
   std::uint64_t text_context = 512;
+  std::optional<AtlasRules> rules;  // of strictly binary models: no curvature, no activation mode
 };
 
 // Larger penalties would take a fitness out of the range of a float.
@@ -93,18 +103,23 @@ inline constexpr double kMostAtlasPenalty = 1e9;
 struct Atlas {
   AtlasSettings settings;
   std::vector<AtlasSource> sources;  // targets first; at least one of them
-  std::vector<AtlasLayer> layers;    // those of the tensors, ascending
+  std::vector<AtlasLayer> layers;    // those of the tensors but for tables, ascending
   std::vector<AtlasTensor> tensors;  // ascending
 };
 
+// Embedding and head, which belong to no layer though their address has one.
+inline bool is_table(TensorAddress tensor) { return tensor.projection >= Projection::kEmbedding; }
+
 // Collective. Predicts all candidates of the space on the unpatched model and evaluates the whole
 // feed-forward network of each searched layer flipped. The result depends neither on ranks nor on
-// threads. `name`, `sha256`: of the model. REQUIRES: a penalty of at most kMostAtlasPenalty.
+// threads. `name`, `sha256`: of the model. rules: of a strictly binary one, for which `activations`
+// means nothing. REQUIRES: a penalty of at most kMostAtlasPenalty.
 // Errors: kStopped.
 Result<Atlas> make_atlas(SearchContext& context, const SearchData& data, const std::string& name,
-                         const std::string& sha256, kernels::ActivationMode activations);
+                         const std::string& sha256, kernels::ActivationMode activations,
+                         const std::optional<AtlasRules>& rules = {});
 
-// A layer's candidates by kind, without rows: the sum of its tensors.
+// A layer's candidates by kind, without rows: the sum of its tensors, tables left out.
 std::vector<AtlasKind> layer_kinds(const Atlas& atlas, std::uint32_t layer);
 
 // The mean of the fitness over candidates.

@@ -205,11 +205,9 @@ AtlasTensor read_tensor(Fields& fields) {
   AtlasTensor tensor;
   tensor.address.layer = static_cast<std::uint32_t>(fields.count("layer", patch::kMaxLayers - 1));
   const auto projection = projection_from_short_name(fields.label("tensor"));
-  const bool is_table = projection && *projection > Projection::kOutput;  // in layer 0
-  if (!projection || (is_table && tensor.address.layer != 0))
+  if (projection) tensor.address.projection = *projection;
+  if (!projection || (is_table(tensor.address) && tensor.address.layer != 0))
     fields.fail("\"tensor\" names no matrix of the layer");
-  else
-    tensor.address.projection = *projection;
   tensor.rows = static_cast<std::uint32_t>(fields.count("rows", patch::kMaxRows));
   tensor.cols = static_cast<std::uint32_t>(fields.count("cols", patch::kMaxCols));
   if (tensor.rows == 0 || tensor.cols == 0 || tensor.cols % kGroupCols != 0)
@@ -248,6 +246,19 @@ AtlasSource read_source(Fields& fields) {
   return source;
 }
 
+AtlasRules read_rules(Fields fields) {
+  constexpr const char* kTies[] = {"earliest", "latest"};
+  constexpr const char* kScores[] = {"dot", "popcount"};
+  constexpr const char* kThresholds[] = {"reached", "passed"};
+  AtlasRules rules;
+  rules.tie = kTies[fields.choice("tie", kTies)];
+  rules.score = kScores[fields.choice("score", kScores)];
+  rules.threshold = kThresholds[fields.choice("threshold", kThresholds)];
+  rules.logit_scale = fields.number("logit_scale", std::numeric_limits<double>::denorm_min(),
+                                    std::numeric_limits<double>::max());
+  return rules;
+}
+
 AtlasSettings read_settings(Fields& fields) {
   constexpr const char* kModes[] = {"a8", "a16"};
   constexpr kernels::ActivationMode kActivations[] = {kernels::ActivationMode::kA8,
@@ -268,7 +279,11 @@ AtlasSettings read_settings(Fields& fields) {
   if (curvature != nullptr && !curvature->is_boolean())
     fields.fail("\"curvature\" is neither true nor false");
   settings.curvature = fields.ok() && curvature->get<bool>();
-  settings.activations = kActivations[fields.choice("activations", kModes)];
+  if (fields.find("rules", false) != nullptr)
+    settings.rules = read_rules(fields.object("rules"));
+  else
+    settings.activations = kActivations[fields.choice("activations", kModes)];
+  if (settings.rules && settings.curvature) fields.fail("\"curvature\" does not go with \"rules\"");
   settings.text_context = fields.count("ctx", kMostCount);
   return settings;
 }
@@ -280,10 +295,11 @@ void check_lists(const Atlas& atlas, Fields& fields) {
     const TensorAddress address = atlas.tensors[i].address;
     if (i > 0 && atlas.tensors[i - 1].address >= address)
       fields.fail(format("tensors[%zu] does not follow the one before it", i));
-    if (expected.empty() || expected.back() != address.layer) expected.push_back(address.layer);
+    if (!is_table(address) && (expected.empty() || expected.back() != address.layer))
+      expected.push_back(address.layer);
   }
   for (const AtlasLayer& layer : atlas.layers) found.push_back(layer.layer);
-  if (expected.empty()) fields.fail("\"tensors\" is empty");
+  if (atlas.tensors.empty()) fields.fail("\"tensors\" is empty");
   if (found != expected) fields.fail("\"layers\" are not those of the tensors");
   const bool has_target = std::any_of(
       atlas.sources.begin(), atlas.sources.end(),

@@ -123,16 +123,21 @@ std::string source_text(const AtlasSource& source) {
 
 std::string atlas_text(const Atlas& atlas, bool is_file) {
   const AtlasSettings& settings = atlas.settings;
-  const Json head = {
-      {"format", "bankai_atlas"},
-      {"version", 1},
-      {"model", {{"name", settings.model_name}, {"sha256", settings.model_sha256}}},
-      {"metric", metric_name(settings.metric)},
-      {"control_metric", metric_name(settings.control_metric)},
-      {"control_penalty", settings.control_penalty},
-      {"curvature", settings.curvature},
-      {"activations", settings.activations == kernels::ActivationMode::kA8 ? "a8" : "a16"},
-      {"ctx", settings.text_context}};
+  Json head = {{"format", "bankai_atlas"},
+               {"version", 1},
+               {"model", {{"name", settings.model_name}, {"sha256", settings.model_sha256}}},
+               {"metric", metric_name(settings.metric)},
+               {"control_metric", metric_name(settings.control_metric)},
+               {"control_penalty", settings.control_penalty},
+               {"curvature", settings.curvature}};
+  if (settings.rules)
+    head["rules"] = {{"tie", settings.rules->tie},
+                     {"score", settings.rules->score},
+                     {"threshold", settings.rules->threshold},
+                     {"logit_scale", settings.rules->logit_scale}};
+  else
+    head["activations"] = settings.activations == kernels::ActivationMode::kA8 ? "a8" : "a16";
+  head["ctx"] = settings.text_context;
   std::vector<std::string> sources, layers, tensors;
   for (const AtlasSource& source : atlas.sources) sources.push_back(source_text(source));
   for (const AtlasLayer& layer : atlas.layers) layers.push_back(layer_text(atlas, layer));

@@ -105,6 +105,13 @@ struct Merger {
   }
 };
 
+// "none" for models whose files leave nothing open.
+std::string rules_text(const std::optional<AtlasRules>& rules) {
+  if (!rules) return "none";
+  return format("tie %s, score %s, threshold %s, logit scale %.17g", rules->tie.c_str(),
+                rules->score.c_str(), rules->threshold.c_str(), rules->logit_scale);
+}
+
 }  // namespace
 
 Status check_mergeable(const Atlas& first, const Atlas& other) {
@@ -115,6 +122,8 @@ Status check_mergeable(const Atlas& first, const Atlas& other) {
   const auto check = [](const char* what, const std::string& found, const std::string& expected) {
     return found == expected ? Status() : Status(differ(what, found, expected));
   };
+  // First: another threshold makes another model.
+  BANKAI_RETURN_IF_ERROR(check("the set of rules", rules_text(b.rules), rules_text(a.rules)));
   BANKAI_RETURN_IF_ERROR(check("the model's SHA-256", b.model_sha256, a.model_sha256));
   BANKAI_RETURN_IF_ERROR(
       check("the metric", std::string(metric_name(b.metric)), std::string(metric_name(a.metric))));

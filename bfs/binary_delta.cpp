@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "bfs/flipped_model.h"
 #include "core/check.h"
 #include "model/binary_matrices.h"
 #include "model/binary_parts.h"
@@ -37,12 +38,7 @@ const model::BinaryMatrix& BinaryDelta::matrix(TensorAddress address) const {
 
 void BinaryDelta::set_state(const BinaryRows& rows) {
   runs_.reset();
-  state_ = model_;
-  for (const auto& [tensor, replaced] : rows) {
-    auto& changed = const_cast<model::BinaryMatrix&>(*model::find_binary_matrix(state_, tensor));
-    for (const auto& [row, words] : replaced)
-      std::copy(words.begin(), words.end(), changed.bits.data() + row * changed.row_words());
-  }
+  state_ = with_rows(model_, rows);
   runs_.emplace(state_, table_, options_);
   codebook_ = model::to_panels(state_.codebook);
   trace_ = trace_binary(*runs_, sequences_);

@@ -75,7 +75,6 @@ class StrictBinaryModel final : public SearchModel {
     return std::make_unique<StrictResponder>(tokenizer_, with_flips(model_, flips), table_,
                                              options_);
   }
-  bool has_divergences() const override { return true; }
   std::unique_ptr<Predictor> make_predictor(const Objective& objective,
                                             const CandidateSpace& space) override {
     return std::make_unique<BinarySensitivity>(model_, table_, options_, logit_scale_, objective,
@@ -144,9 +143,12 @@ Status check_binary_data(const SearchData& data, std::size_t vocabulary) {
       const std::string& path = source.data.path;
       for (const std::string& text : source.data.texts)
         BANKAI_RETURN_IF_ERROR(check_text(text, path, vocabulary));
-      for (const Probe& probe : source.data.probes)
-        for (const std::string* text : {&probe.prompt, &probe.correct, &probe.wrong})
-          BANKAI_RETURN_IF_ERROR(check_text(*text, path + ": probe " + probe.name, vocabulary));
+      for (const Probe& probe : source.data.probes) {
+        std::vector<std::string> texts = {probe.prompt, probe.correct, probe.wrong};
+        texts.insert(texts.end(), probe.alternates.begin(), probe.alternates.end());
+        for (const std::string& text : texts)
+          BANKAI_RETURN_IF_ERROR(check_text(text, path + ": probe " + probe.name, vocabulary));
+      }
     }
   return {};
 }

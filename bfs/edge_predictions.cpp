@@ -4,8 +4,6 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/scalar_math.h"
-
 namespace bankai::bfs {
 namespace {
 
@@ -13,9 +11,9 @@ constexpr std::size_t kWordsPerGroup = kGroupCols / 64;
 
 // The change of the terms that look at a token when the logit of `row` changes.
 double logit_effect(const LogitView& view, std::size_t row, double change) {
-  const double p = view.probabilities[row];
-  const double log_total = kernels::log_f64(1.0 + p * (kernels::exp_f64(change) - 1.0));
-  double effect = -view.total * log_total + view.divergence * (log_total - p * change);
+  const double growth = log_growth(view, row, change);
+  double effect =
+      -view.total * growth + view.divergence * (growth - view.probabilities[row] * change);
   for (const auto& [target, coefficient] : view.targets)
     if (static_cast<std::size_t>(target) == row) effect += coefficient * change;
   return effect;

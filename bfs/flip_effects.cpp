@@ -1,6 +1,7 @@
 #include "bfs/flip_effects.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "bfs/pointer_effects.h"
 #include "kernels/scalar_math.h"
@@ -105,41 +106,24 @@ void add_majority(const BitEffects& above, const model::BinaryActivations& bits,
     }
 }
 
+// ln of the probability of the tokens whose sign in a column is `sign`. sum: of probabilities,
+// which has the answer unless it is too small for a double.
+double log_mass(const LogitView& view, const BinaryMatrix& codebook, std::size_t col, float sign,
+                double sum) {
+  constexpr double kLeastSum = 1e-290;
+  if (sum > kLeastSum) return kernels::log_f64(sum);
+  double log_sum = -std::numeric_limits<double>::infinity();
+  for (std::size_t v = 0; v < codebook.rows; ++v)
+    if (sign_at(codebook.row(v), col) == sign)
+      log_sum = log_add(log_sum, view.log_probabilities[v]);
+  return log_sum;
+}
+
 }  // namespace
 
 void BitEffects::reset(std::size_t count) {
   linear.assign(count, 0.0F);
   curved.assign(count, 0.0F);
-}
-
-std::vector<TokenView> view_logits(const model::BinaryTransformer& transformer,
-                                   const BinaryTrace& trace, std::span<const TracedTerm> terms,
-                                   double unit) {
-  const std::size_t words = transformer.state_words();
-  std::vector<std::int64_t> logits(transformer.model().shape.vocabulary);
-  std::vector<TokenView> views;
-  for (const TracedTerm& term : terms) {
-    if (views.empty() || views.back().token != term.token) {
-      views.push_back({term.token, {}});
-      LogitView& view = views.back().view;
-      transformer.logits(std::span(trace.top).subspan(term.token * words, words), logits);
-      const std::int64_t largest = *std::max_element(logits.begin(), logits.end());
-      double total = 0.0;
-      for (const std::int64_t logit : logits) {
-        view.probabilities.push_back(kernels::exp_f64(static_cast<double>(logit - largest) * unit));
-        total += view.probabilities.back();
-      }
-      for (double& p : view.probabilities) p /= total;
-    }
-    LogitView& view = views.back().view;
-    if (term.target == kWholeDistribution) {
-      view.divergence += term.coefficient;
-    } else {
-      view.targets.push_back({term.target, term.coefficient});
-      view.total += term.coefficient;
-    }
-  }
-  return views;
 }
 
 BitEffects top_effects(const model::BinaryTransformer& transformer, const BinaryTrace& trace,
@@ -148,30 +132,35 @@ BitEffects top_effects(const model::BinaryTransformer& transformer, const Binary
   const std::size_t width = model.shape.width;
   BitEffects effects;
   effects.reset(trace.num_tokens() * width);
-  const double up = kernels::exp_f64(step), down = kernels::exp_f64(-step);
   std::vector<float> row(width);
-  std::vector<double> mean(width), gain(width);
+  std::vector<double> plus(width), minus(width), gain(width);  // probabilities by sign
   for (const TokenView& token : views) {
     const LogitView& view = token.view;
-    std::fill(mean.begin(), mean.end(), 0.0);
+    std::fill(plus.begin(), plus.end(), 0.0);
+    std::fill(minus.begin(), minus.end(), 0.0);
     std::fill(gain.begin(), gain.end(), 0.0);
     for (std::size_t v = 0; v < view.probabilities.size(); ++v) {
       expand_signs(model.codebook.row(v), width, row.data());
-      for (std::size_t c = 0; c < width; ++c)
-        mean[c] += view.probabilities[v] * static_cast<double>(row[c]);
+      const double half = 0.5 * view.probabilities[v];
+      for (std::size_t c = 0; c < width; ++c) {
+        plus[c] += half + half * static_cast<double>(row[c]);
+        minus[c] += half - half * static_cast<double>(row[c]);
+      }
     }
     for (const auto& [target, coefficient] : view.targets)
       for (std::size_t c = 0; c < width; ++c)
         gain[c] += coefficient * static_cast<double>(sign_at(
                                      model.codebook.row(static_cast<std::size_t>(target)), c));
     for (std::size_t c = 0; c < width; ++c) {
-      const double x = static_cast<double>(
-          sign_at(trace.top.data() + token.token * transformer.state_words(), c));
-      const double falls = 0.5 + 0.5 * mean[c] * x;  // the probability of logits that fall
+      const float sign = sign_at(trace.top.data() + token.token * transformer.state_words(), c);
+      const double x = static_cast<double>(sign), mean = plus[c] - minus[c];
+      // The logits of tokens with the sign of x fall by a step, those of the others rise.
+      const double falls = log_mass(view, model.codebook, c, sign, sign > 0 ? plus[c] : minus[c]);
+      const double rises = log_mass(view, model.codebook, c, -sign, sign > 0 ? minus[c] : plus[c]);
       // ln Σ P exp(Δ) less the mean of Δ: at least 0.
-      const double bend = kernels::log_f64(falls * down + (1.0 - falls) * up) + step * mean[c] * x;
+      const double bend = log_add(falls - step, rises + step) + step * mean * x;
       effects.linear[token.token * width + c] =
-          static_cast<float>(-step * x * (gain[c] - view.total * mean[c]));
+          static_cast<float>(-step * x * (gain[c] - view.total * mean));
       effects.curved[token.token * width + c] =
           static_cast<float>((view.divergence - view.total) * bend);
     }

@@ -17,10 +17,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "bfs/binary_trace.h"
+#include "bfs/logit_view.h"
 #include "bfs/objective.h"
 #include "kernels/kernel_table.h"
 #include "model/binary_parts.h"
@@ -58,29 +58,6 @@ constexpr bool is_next_to_threshold(std::int32_t sum, std::int32_t threshold) {
 constexpr float sign_at(const std::uint64_t* words, std::size_t bit) {
   return (words[bit / 64] >> bit % 64 & 1U) != 0 ? 1.0F : -1.0F;
 }
-
-// A term of the item at one of the trace's tokens.
-struct TracedTerm {
-  std::size_t token = 0;
-  model::TokenId target = 0;  // or kWholeDistribution
-  double coefficient = 0.0;
-};
-
-// What a change of logits does to the terms that look at one token.
-struct LogitView {
-  std::vector<double> probabilities;                       // (vocabulary)
-  std::vector<std::pair<model::TokenId, double>> targets;  // and coefficients
-  double total = 0.0;       // of the coefficients of log-probabilities
-  double divergence = 0.0;  // of those of divergences, whose reference is taken to be the state
-};
-// By token, in order; tokens without terms are left out. unit: real logit of one of an integer one.
-struct TokenView {
-  std::size_t token = 0;
-  LogitView view;
-};
-std::vector<TokenView> view_logits(const model::BinaryTransformer& transformer,
-                                   const BinaryTrace& trace, std::span<const TracedTerm> terms,
-                                   double unit);
 
 // Of the bits behind the last layer. step: how much a real logit changes when one of its products
 // does.

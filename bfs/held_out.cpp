@@ -19,9 +19,6 @@ Result<HeldOut> HeldOut::create(SearchModel& model, mpi::Communicator& communica
   HeldOut held_out(model, communicator);
   ObjectiveBuilder builder(model.tokenizer(), text_context);
   for (const WeightedData& source : data) {
-    if (!source.data.probes.empty() && model.make_responder({}) == nullptr)
-      return make_error(ErrorCode::kUnsupported, "%s: this kind of model answers no probes",
-                        source.data.path.c_str());
     for (const Probe& probe : source.data.probes) {
       BANKAI_RETURN_IF_ERROR(builder.add_probe(probe, Metric::kNll, source.weight, false, {}));
       held_out.probes_.push_back(probe);

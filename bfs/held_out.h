@@ -35,7 +35,6 @@ class HeldOut {
  public:
   // Collective, as are its end, gain() and compare(). Scores use the nll metric whatever the
   // search's metric is. References must outlive this.
-  // Errors: kUnsupported for probes on a model that answers none.
   static Result<HeldOut> create(SearchModel& model, mpi::Communicator& communicator,
                                 const std::vector<WeightedData>& data, std::size_t text_context);
   static Result<HeldOut> create(model::Transformer& transformer, mpi::Communicator& communicator,

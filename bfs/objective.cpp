@@ -41,7 +41,9 @@ std::optional<Metric> find_metric(std::string_view name) {
 }
 
 double item_score(const Item& item, double sum_of_terms) {
-  return item.is_probability ? std::min(1.0, kernels::exp_f64(sum_of_terms)) : sum_of_terms;
+  if (!item.is_probability) return sum_of_terms;
+  const double probability = kernels::exp_f64(sum_of_terms);
+  return probability > 1.0 ? 1.0 : probability;  // what is no number stays none
 }
 
 std::size_t Objective::num_tokens() const {

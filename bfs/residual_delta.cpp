@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "bfs/flipped_model.h"
 #include "kernels/bit_panels.h"
 #include "model/binary_matrices.h"
 
@@ -140,12 +141,7 @@ const model::BinaryMatrix& ResidualDelta::matrix(TensorAddress address) const {
 }
 
 void ResidualDelta::set_state(const BinaryRows& rows) {
-  state_model_ = model_;
-  for (const auto& [tensor, replaced] : rows) {
-    auto& matrix = const_cast<BinaryMatrix&>(*model::find_binary_matrix(state_model_, tensor));
-    for (const auto& [row, words] : replaced)
-      std::copy(words.begin(), words.end(), matrix.bits.data() + row * matrix.row_words());
-  }
+  state_model_ = with_rows(model_, rows);
   state_.emplace(state_model_, table_, threads_);
   caches_.assign(starts_.size() - 1, model::BinaryCache(model_.shape));
   layers_.assign(model_.layers.size(), {});

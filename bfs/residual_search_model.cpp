@@ -73,7 +73,6 @@ class ResidualSearchModel final : public SearchModel {
     return std::make_unique<ResidualResponder>(tokenizer_, with_flips(model_, flips), table_,
                                                threads_);
   }
-  bool has_divergences() const override { return true; }
   // The head; the embedding has no signs.
   bool searches_tables() const override { return true; }
 

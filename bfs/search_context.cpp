@@ -42,13 +42,6 @@ Result<std::unique_ptr<SearchContext>> SearchContext::create(SearchModel& model,
                                                              const SearchOptions& options,
                                                              const SearchData& data,
                                                              SearchHooks hooks) {
-  for (const Metric metric : {options.metric, options.control_metric})
-    if ((metric == Metric::kKl && !model.has_divergences()) ||
-        (metric == Metric::kMargin && model.make_responder({}) == nullptr))
-      return make_error(ErrorCode::kUsage,
-                        "metric %s is not for this kind of model: expected nll, seq_logprob or "
-                        "token_gap",
-                        std::string(metric_name(metric)).c_str());
   std::unique_ptr<SearchContext> context(
       new SearchContext(model, comm, options, data, std::move(hooks)));
   BANKAI_RETURN_IF_ERROR(context->build_objective({}));

@@ -35,8 +35,7 @@ struct SearchHooks {
 class SearchContext {
  public:
   // Collective, as is the end of the context. References must outlive it. Errors: kBadInput for
-  // probes that the metric cannot use; kUsage if the data do not fit into the memory allowed,
-  // and for a metric that this kind of model does not have.
+  // probes that the metric cannot use; kUsage if the data do not fit into the memory allowed.
   static Result<std::unique_ptr<SearchContext>> create(SearchModel& model, mpi::Communicator& comm,
                                                        const SearchOptions& options,
                                                        const SearchData& data, SearchHooks hooks);

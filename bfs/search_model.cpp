@@ -33,7 +33,6 @@ class TransformerModel final : public SearchModel {
   std::unique_ptr<Responder> make_responder(std::span<const patch::Flip> flips) override {
     return bfs::make_responder(transformer_, make_overlay(model(), flips));
   }
-  bool has_divergences() const override { return true; }
 
   model::Transformer* transformer() override { return &transformer_; }
 

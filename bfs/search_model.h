@@ -52,13 +52,8 @@ class SearchModel {
   // Whether flips of embedding and head may be searched.
   virtual bool searches_tables() const { return false; }
 
-  // The model with these flips, as something that answers; nullptr where it cannot, and metric
-  // margin and probes that are held out are refused. The model must outlive it.
-  virtual std::unique_ptr<Responder> make_responder(std::span<const patch::Flip>) {
-    return nullptr;
-  }
-  // Whether its evaluators measure divergences (metric kl).
-  virtual bool has_divergences() const { return false; }
+  // The model with these flips, as something that answers. The model must outlive it.
+  virtual std::unique_ptr<Responder> make_responder(std::span<const patch::Flip> flips) = 0;
 
   // nullptr for a model of another kind.
   virtual model::Transformer* transformer() = 0;

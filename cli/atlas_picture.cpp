@@ -68,18 +68,21 @@ class Picture {
     for (const ProjectionNames& names : kProjections)
       if (std::any_of(atlas.tensors.begin(), atlas.tensors.end(),
                       [&](const bfs::AtlasTensor& tensor) {
-                        return tensor.address.projection == names.projection;
+                        return tensor.address.projection == names.projection &&
+                               !bfs::is_table(tensor.address);
                       }))
         columns_.push_back(names.projection);
-    for (const bfs::AtlasTensor& tensor : atlas.tensors)
+    for (const bfs::AtlasTensor& tensor : atlas.tensors) {
       most_gain_ = std::max(most_gain_, heat_of(tensor));
+      if (bfs::is_table(tensor.address)) tables_.push_back(&tensor);
+    }
     for (const bfs::AtlasLayer& layer : atlas.layers)
       if (layer.impact) most_impact_ = std::max(most_impact_, layer.impact->mean_abs_change);
   }
 
   std::string draw() const {
     const int width = std::max(kLeastWidth, network_x() + kCellWidth + kMargin);
-    const int height = row_y(atlas_.layers.size()) + kMargin;
+    const int height = row_y(atlas_.layers.size() + tables_.size()) + kMargin;
     std::string text = format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
         "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"11\">\n"
@@ -88,7 +91,10 @@ class Picture {
     text += head();
     for (std::size_t row = 0; row < atlas_.layers.size(); ++row)
       text += layer_row(atlas_.layers[row], row_y(row));
-    for (const bfs::AtlasTensor& tensor : atlas_.tensors) text += tensor_cell(tensor);
+    for (const bfs::AtlasTensor& tensor : atlas_.tensors)
+      if (!bfs::is_table(tensor.address))
+        text += tensor_cell(tensor, column_of(tensor), row_of(tensor));
+    for (std::size_t i = 0; i < tables_.size(); ++i) text += table_row(i);
     return text + "</svg>\n";
   }
 
@@ -96,7 +102,7 @@ class Picture {
   int column_x(std::size_t column) const {
     return kMargin + kLabelWidth + static_cast<int>(column) * kCellWidth;
   }
-  int network_x() const { return column_x(columns_.size()) + kGap; }
+  int network_x() const { return column_x(std::max<std::size_t>(columns_.size(), 1)) + kGap; }
   int row_y(std::size_t row) const { return kTop + static_cast<int>(row) * kCellHeight; }
 
   const bfs::AtlasKind* find(const bfs::AtlasTensor& tensor) const {
@@ -128,10 +134,31 @@ class Picture {
                           "font-weight=\"bold\" text-anchor=\"middle\"", "network");
   }
 
+  std::string row_label(int y, const std::string& text) const {
+    return text_at(column_x(0) - 8, y + kCellHeight / 2 + 4,
+                   "font-weight=\"bold\" text-anchor=\"end\"", text);
+  }
+
+  // Tables follow the layers, with one cell each.
+  std::string table_row(std::size_t i) const {
+    const std::size_t row = atlas_.layers.size() + i;
+    return row_label(row_y(row), std::string(short_name(tables_[i]->address.projection))) +
+           tensor_cell(*tables_[i], 0, row);
+  }
+
+  std::size_t column_of(const bfs::AtlasTensor& tensor) const {
+    return static_cast<std::size_t>(
+        std::find(columns_.begin(), columns_.end(), tensor.address.projection) - columns_.begin());
+  }
+  std::size_t row_of(const bfs::AtlasTensor& tensor) const {
+    const auto layer = std::find_if(
+        atlas_.layers.begin(), atlas_.layers.end(),
+        [&](const bfs::AtlasLayer& other) { return other.layer == tensor.address.layer; });
+    return static_cast<std::size_t>(layer - atlas_.layers.begin());
+  }
+
   std::string layer_row(const bfs::AtlasLayer& layer, int y) const {
-    std::string text =
-        text_at(column_x(0) - 8, y + kCellHeight / 2 + 4,
-                "font-weight=\"bold\" text-anchor=\"end\"", std::to_string(layer.layer));
+    std::string text = row_label(y, std::to_string(layer.layer));
     if (!layer.impact) return text;
     const bfs::LayerImpact& impact = *layer.impact;
     const double heat = most_impact_ > 0.0 ? impact.mean_abs_change / most_impact_ : 0.0;
@@ -141,19 +168,15 @@ class Picture {
                               layer.layer, impact.mean_change, impact.control_change));
   }
 
-  std::string tensor_cell(const bfs::AtlasTensor& tensor) const {
+  std::string tensor_cell(const bfs::AtlasTensor& tensor, std::size_t column,
+                          std::size_t row) const {
     const bfs::AtlasKind* kind = find(tensor);
     if (kind == nullptr || !kind->detail) return {};
     const bfs::AtlasDetail& detail = *kind->detail;
-    const auto column = static_cast<std::size_t>(
-        std::find(columns_.begin(), columns_.end(), tensor.address.projection) - columns_.begin());
-    const auto layer = std::find_if(
-        atlas_.layers.begin(), atlas_.layers.end(),
-        [&](const bfs::AtlasLayer& other) { return other.layer == tensor.address.layer; });
     const double heat = most_gain_ > 0.0 ? detail.mean_abs_target_gain / most_gain_ : 0.0;
     return cell(
-        column_x(column), row_y(static_cast<std::size_t>(layer - atlas_.layers.begin())), heat,
-        format("%+.2e", detail.fitness.max), format("%.2e", detail.mean_abs_target_gain),
+        column_x(column), row_y(row), heat, format("%+.2e", detail.fitness.max),
+        format("%.2e", detail.mean_abs_target_gain),
         format("%s: %llu of %llu improve; best: %s", to_string(tensor.address).c_str(),
                static_cast<unsigned long long>(detail.improving),
                static_cast<unsigned long long>(kind->candidates), to_string(detail.best).c_str()));
@@ -162,6 +185,7 @@ class Picture {
   const bfs::Atlas& atlas_;
   std::optional<patch::FlipKind> kind_;
   std::vector<Projection> columns_;
+  std::vector<const bfs::AtlasTensor*> tables_;
   double most_gain_ = 0.0, most_impact_ = 0.0;
 };
 

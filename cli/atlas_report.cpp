@@ -12,8 +12,10 @@ namespace {
 
 constexpr std::size_t kBarLength = 24;
 
+// Of a layer, or of a table.
 struct Line {
-  const bfs::AtlasLayer* layer = nullptr;
+  std::string place;
+  const bfs::AtlasLayer* layer = nullptr;  // null for a table
   bfs::AtlasKind kind;
 };
 
@@ -36,7 +38,7 @@ std::string impact_text(const std::optional<bfs::LayerImpact>& impact) {
 }
 
 std::string line_text(const Line& line, bool is_first, const std::vector<Line>& lines) {
-  std::string text = format("%5u %-9s %12llu", line.layer->layer, kind_name(line.kind.kind),
+  std::string text = format("%5s %-9s %12llu", line.place.c_str(), kind_name(line.kind.kind),
                             static_cast<unsigned long long>(line.kind.candidates));
   if (line.kind.detail) {
     const bfs::AtlasDetail& detail = *line.kind.detail;
@@ -47,7 +49,7 @@ std::string line_text(const Line& line, bool is_first, const std::vector<Line>& 
   } else {
     text += format(" %10s %11s %11s %s", "-", "-", "-", std::string(kBarLength, ' ').c_str());
   }
-  if (is_first) text += " " + impact_text(line.layer->impact);
+  if (is_first && line.layer != nullptr) text += " " + impact_text(line.layer->impact);
   text.resize(text.find_last_not_of(' ') + 1);
   return text + "\n";
 }
@@ -99,7 +101,11 @@ void print_atlas(const bfs::Atlas& atlas, bool json) {
   std::vector<Line> lines;
   for (const bfs::AtlasLayer& layer : atlas.layers)
     for (bfs::AtlasKind& kind : bfs::layer_kinds(atlas, layer.layer))
-      lines.push_back({&layer, std::move(kind)});
+      lines.push_back({std::to_string(layer.layer), &layer, std::move(kind)});
+  for (const bfs::AtlasTensor& tensor : atlas.tensors)
+    if (bfs::is_table(tensor.address))
+      for (const bfs::AtlasKind& kind : tensor.kinds)
+        lines.push_back({std::string(short_name(tensor.address.projection)), nullptr, kind});
   std::cout << "model       " << atlas.settings.model_name << "\ndata        "
             << describe_data(atlas) << "\n"
             << format("%-106s %s\n", "", "whole network flipped")
@@ -107,7 +113,7 @@ void print_atlas(const bfs::Atlas& atlas, bool json) {
                       "candidates", "improving", "best", "mean |gain|",
                       static_cast<int>(kBarLength), "", "|change|", "targets", "controls");
   for (std::size_t i = 0; i < lines.size(); ++i)
-    std::cout << line_text(lines[i], i == 0 || lines[i - 1].layer != lines[i].layer, lines);
+    std::cout << line_text(lines[i], i == 0 || lines[i - 1].place != lines[i].place, lines);
   print_best(lines);
 }
 

@@ -14,6 +14,7 @@
 #include "cli/bench_characters.h"
 #include "cli/bench_machine.h"
 #include "cli/bench_timing.h"
+#include "cli/candidate_json.h"
 #include "cli/json_output.h"
 #include "cli/model_kind.h"
 #include "cli/model_opening.h"
@@ -59,6 +60,7 @@ struct BinaryReport {
   std::vector<BinaryFigure> prompts;
   std::vector<BinaryFigure> generations;
   std::optional<CandidateSpeed> candidates;
+  std::string why_no_flips;
 
   double layer_weights() const {
     const model::BinaryShape& shape = model->shape;
@@ -217,13 +219,7 @@ void print_json(const BinaryReport& report) {
   const auto first = [](const Json& figures, const char* key) {
     return figures.empty() ? Json() : figures[0][key];
   };
-  const CandidateSpeed none;
-  const CandidateSpeed& candidates = report.candidates ? *report.candidates : none;
-  Json layers = Json::array();
-  for (const CandidateSpeed::Layer& layer : candidates.layers)
-    layers.push_back({{"layer", layer.layer}, {"per_s", layer.per_second}});
-  const auto of_candidates = [&](auto value) { return report.candidates ? Json(value) : Json(); };
-  print_json_line(Json{
+  Json object = {
       {"model", report.name},
       {"threads", report.threads},
       {"kernel", report.kernel},
@@ -231,13 +227,9 @@ void print_json(const BinaryReport& report) {
       {"generation_tps", first(generations, "tps")},
       {"generation_fraction_of_bandwidth", first(generations, "fraction")},
       {"prompt_fraction_of_peak", first(prompts, "fraction")},
-      {"candidates_per_s", of_candidates(candidates.per_second)},
-      {"plain_candidates_per_s", of_candidates(candidates.plain_per_second)},
-      {"one_by_one_candidates_per_s", of_candidates(candidates.one_by_one_per_second)},
-      {"candidate_layers", of_candidates(layers)},
-      {"candidate_tokens", of_candidates(candidates.tokens)},
-      {"candidate_nodes", of_candidates(candidates.nodes)},
-      {"candidate_batch", of_candidates(candidates.batch)},
+  };
+  add_candidate_figures(report.candidates, object);
+  object.update(Json{
       {"prompts", prompts},
       {"generations", generations},
       {"weights", report.model->shape.num_weights()},
@@ -246,6 +238,7 @@ void print_json(const BinaryReport& report) {
       {"kv_bytes_per_position", model::BinaryCache(report.model->shape).bytes_per_position()},
       {"version", version_string()},
   });
+  print_json_line(object);
 }
 
 void print_stages(const std::vector<BinaryFigure>& figures, const char* title) {
@@ -269,16 +262,6 @@ std::string beside(double share, const std::string& limit) {
                       : format("%.2f times %s: from the caches", share, limit.c_str());
 }
 
-void print_candidates(const CandidateSpeed& speed) {
-  std::cout << format("%-34s %12.1f flips/s    %.1f times as fast as whole passes (%.1f flips/s)\n",
-                      format("flips on %zu tokens", speed.tokens).c_str(), speed.per_second,
-                      speed.per_second / speed.plain_per_second, speed.plain_per_second);
-  for (const CandidateSpeed::Layer& layer : speed.layers)
-    std::cout << format("%-34s %12.1f flips/s    %.1f times\n",
-                        format("  layer %u", layer.layer).c_str(), layer.per_second,
-                        layer.per_second / speed.plain_per_second);
-}
-
 void print_table(const BinaryReport& report, bool profile) {
   const model::BinaryShape& shape = report.model->shape;
   std::cout << format("model    %s: width %zu, %zu layers, %zu heads, feed-forward %zu\n",
@@ -300,7 +283,7 @@ void print_table(const BinaryReport& report, bool profile) {
   for (const BinaryFigure& figure : report.generations)
     print(format("generation, %zu tokens at %zu", figure.tokens, figure.depth), figure, false,
           format("the read bandwidth (%.1f GB/s)", figure.limit / 1e9));
-  if (report.candidates) print_candidates(*report.candidates);
+  print_candidates(report.candidates, report.why_no_flips);
   if (!profile) return;
   print_stages(report.prompts, "prompt");
   print_stages(report.generations, "generation");
@@ -353,6 +336,7 @@ Status bench_binary(const CommandLine& line, const BenchOptions& options) {
     report_written(report, options.save, line.json());
     return {};
   }
+  BANKAI_ASSIGN_OR_RETURN(report.why_no_flips, why_no_flips(options, model.shape));
   Progress progress(!line.quiet());
   progress.update("checking the kernels", -1.0);
   BANKAI_RETURN_IF_ERROR(check_binary_kernels(model, *table));
@@ -368,7 +352,7 @@ Status bench_binary(const CommandLine& line, const BenchOptions& options) {
     progress.update(format("measuring generation at %zu", depth), -1.0);
     report.generations.push_back(measure_binary_generation(transformer, depth, options, bandwidth));
   }
-  if (options.candidates != std::size_t{0}) {
+  if (options.candidates != std::size_t{0} && report.why_no_flips.empty()) {
     progress.update("measuring flips", -1.0);
     BANKAI_ASSIGN_OR_RETURN(report.candidates,
                             measure_binary_candidates(model, *table, threads, options));

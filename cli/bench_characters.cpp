@@ -1,11 +1,14 @@
 #include "cli/bench_characters.h"
 
 #include <algorithm>
+#include <iostream>
 #include <vector>
 
 #include "bfs/term_scorer.h"
 #include "cli/bench_timing.h"
+#include "core/bit_matrix.h"
 #include "core/counter_rng.h"
+#include "core/format.h"
 #include "model/binary_text.h"
 #include "model/scoring.h"
 
@@ -88,6 +91,19 @@ double measure_character_prompt(model::CharacterModel& model, std::size_t tokens
   return static_cast<double>(tokens) / seconds;
 }
 
+Result<std::string> why_no_flips(const BenchOptions& options, const model::BinaryShape& shape) {
+  if (options.candidates == std::size_t{0}) return std::string();
+  std::string why;
+  if (shape.width % kGroupCols != 0)
+    why = format("rows of %zu weights are no groups of %zu", shape.width, std::size_t{kGroupCols});
+  else if (shape.vocabulary > model::kMaxCharacters)
+    why = format("%zu tokens are more than bytes", shape.vocabulary);
+  if (!why.empty() && options.candidates)
+    return make_error(ErrorCode::kUsage, "--candidates: this model has no flips to measure: %s",
+                      why.c_str());
+  return why;
+}
+
 Result<CandidateSpeed> measure_character_candidates(bfs::SearchModel& searched,
                                                     const UseFlipped& use_flipped,
                                                     const BenchOptions& options) {
@@ -120,6 +136,19 @@ Result<CandidateSpeed> measure_character_candidates(bfs::SearchModel& searched,
   });
   speed.one_by_one_per_second = speed.plain_per_second;
   return speed;
+}
+
+void print_candidates(const std::optional<CandidateSpeed>& speed, const std::string& why_not) {
+  if (!why_not.empty())
+    std::cout << format("%-34s %12s: %s\n", "flips", "not measured", why_not.c_str());
+  if (!speed) return;
+  std::cout << format("%-34s %12.1f flips/s    %.1f times as fast as whole passes (%.1f flips/s)\n",
+                      format("flips on %zu tokens", speed->tokens).c_str(), speed->per_second,
+                      speed->per_second / speed->plain_per_second, speed->plain_per_second);
+  for (const CandidateSpeed::Layer& layer : speed->layers)
+    std::cout << format("%-34s %12.1f flips/s    %.1f times\n",
+                        format("  layer %u", layer.layer).c_str(), layer.per_second,
+                        layer.per_second / speed->plain_per_second);
 }
 
 }  // namespace bankai::cli

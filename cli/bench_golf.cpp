@@ -1,7 +1,9 @@
 #include "cli/bench_golf.h"
 
+#include <algorithm>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cli/bench_machine.h"
@@ -89,7 +91,7 @@ BenchReport describe(const BenchOptions& options, const model::GolfTransformer& 
   report.kv_bytes_per_position =
       model::golf_cache_bytes(transformer.parameters(), transformer.kv_format());
   report.kv = model::golf_kv_text(transformer.kv_format());
-  report.activations = "f32";
+  report.activations = golf_activations_text(transformer.parameters());
   report.threads = transformer.threads();
   return report;
 }

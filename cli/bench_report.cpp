@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_machine.h"
+#include "cli/candidate_json.h"
 #include "cli/json_output.h"
 #include "core/format.h"
 #include "core/version.h"
@@ -47,13 +48,7 @@ Json to_json(const BenchReport& report) {
   const auto first = [](const Json& figures, const char* key) {
     return figures.empty() ? Json() : figures[0][key];
   };
-  const CandidateSpeed none;
-  const CandidateSpeed& candidates = report.candidates ? *report.candidates : none;
-  Json layers = Json::array();
-  for (const CandidateSpeed::Layer& layer : candidates.layers)
-    layers.push_back({{"layer", layer.layer}, {"per_s", layer.per_second}});
-  const auto of_candidates = [&](auto value) { return report.candidates ? Json(value) : Json(); };
-  return {
+  Json object = {
       {"model", report.model},
       {"threads", report.threads},
       {"kernel", report.kernel},
@@ -64,13 +59,9 @@ Json to_json(const BenchReport& report) {
       {"generation_fraction_of_bandwidth", first(generations, "fraction")},
       {"prompt_fraction_of_peak", first(prompts, "fraction")},
       {"sensitivity_seconds", nullptr},
-      {"candidates_per_s", of_candidates(candidates.per_second)},
-      {"plain_candidates_per_s", of_candidates(candidates.plain_per_second)},
-      {"one_by_one_candidates_per_s", of_candidates(candidates.one_by_one_per_second)},
-      {"candidate_layers", of_candidates(layers)},
-      {"candidate_tokens", of_candidates(candidates.tokens)},
-      {"candidate_nodes", of_candidates(candidates.nodes)},
-      {"candidate_batch", of_candidates(candidates.batch)},
+  };
+  add_candidate_figures(report.candidates, object);
+  object.update(Json{
       {"prompts", prompts},
       {"generations", generations},
       {"repetitions", report.options.repetitions},
@@ -83,7 +74,8 @@ Json to_json(const BenchReport& report) {
       {"kv", report.kv},
       {"load_seconds", report.load_seconds},
       {"version", version_string()},
-  };
+  });
+  return object;
 }
 
 void print_row(const std::string& test, const std::string& speed, const std::string& beside) {

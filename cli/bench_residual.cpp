@@ -14,6 +14,7 @@
 #include "cli/bench_characters.h"
 #include "cli/bench_machine.h"
 #include "cli/bench_timing.h"
+#include "cli/candidate_json.h"
 #include "cli/json_output.h"
 #include "cli/model_kind.h"
 #include "cli/model_opening.h"
@@ -50,6 +51,7 @@ struct ResidualReport {
   std::vector<ResidualFigure> prompts;
   std::vector<ResidualFigure> generations;
   std::optional<CandidateSpeed> candidates;
+  std::string why_no_flips;
 };
 
 // Read for each generated token: bits, scales and offsets of the layers and the output.
@@ -137,26 +139,16 @@ void print_json(const ResidualReport& report, const BinaryResidualModel& model) 
   const auto first = [](const Json& figures, const char* key) {
     return figures.empty() ? Json() : figures[0][key];
   };
-  const CandidateSpeed none;
-  const CandidateSpeed& candidates = report.candidates ? *report.candidates : none;
-  Json layers = Json::array();
-  for (const CandidateSpeed::Layer& layer : candidates.layers)
-    layers.push_back({{"layer", layer.layer}, {"per_s", layer.per_second}});
-  const auto of_candidates = [&](auto value) { return report.candidates ? Json(value) : Json(); };
-  print_json_line(Json{
+  Json object = {
       {"model", report.name},
       {"threads", report.threads},
       {"kernel", report.kernel},
       {"prompt_tps", first(prompts, "tps")},
       {"generation_tps", first(generations, "tps")},
       {"generation_fraction_of_bandwidth", first(generations, "fraction")},
-      {"candidates_per_s", of_candidates(candidates.per_second)},
-      {"plain_candidates_per_s", of_candidates(candidates.plain_per_second)},
-      {"one_by_one_candidates_per_s", of_candidates(candidates.one_by_one_per_second)},
-      {"candidate_layers", of_candidates(layers)},
-      {"candidate_tokens", of_candidates(candidates.tokens)},
-      {"candidate_nodes", of_candidates(candidates.nodes)},
-      {"candidate_batch", of_candidates(candidates.batch)},
+  };
+  add_candidate_figures(report.candidates, object);
+  object.update(Json{
       {"prompts", prompts},
       {"generations", generations},
       {"weights", model.shape.num_weights()},
@@ -164,6 +156,7 @@ void print_json(const ResidualReport& report, const BinaryResidualModel& model) 
       {"kv_bytes_per_position", model::BinaryCache(model.shape).bytes_per_position()},
       {"version", version_string()},
   });
+  print_json_line(object);
 }
 
 void print_table(const ResidualReport& report, const BinaryResidualModel& model) {
@@ -183,15 +176,7 @@ void print_table(const ResidualReport& report, const BinaryResidualModel& model)
         format("generation, %zu tokens at %zu", figure.tokens, figure.depth).c_str(),
         figure.per_second, 100.0 * bytes_per_token(model) * figure.per_second / figure.limit,
         figure.limit / 1e9);
-  if (!report.candidates) return;
-  const CandidateSpeed& speed = *report.candidates;
-  std::cout << format("%-34s %12.1f flips/s    %.1f times as fast as whole passes (%.1f flips/s)\n",
-                      format("flips on %zu tokens", speed.tokens).c_str(), speed.per_second,
-                      speed.per_second / speed.plain_per_second, speed.plain_per_second);
-  for (const CandidateSpeed::Layer& layer : speed.layers)
-    std::cout << format("%-34s %12.1f flips/s    %.1f times\n",
-                        format("  layer %u", layer.layer).c_str(), layer.per_second,
-                        layer.per_second / speed.plain_per_second);
+  print_candidates(report.candidates, report.why_no_flips);
 }
 
 Result<BinaryResidualModel> open_model(const CommandLine& line, const BenchOptions& options,
@@ -225,7 +210,7 @@ Status measure(const BinaryResidualModel& model, const kernels::KernelTable& tab
     progress.update(format("measuring generation at %zu", depth), -1.0);
     report.generations.push_back(measure_generation(transformer, depth, options, bandwidth));
   }
-  if (options.candidates == std::size_t{0}) return {};
+  if (options.candidates == std::size_t{0} || !report.why_no_flips.empty()) return {};
   progress.update("measuring the evaluation of flips", -1.0);
   BANKAI_ASSIGN_OR_RETURN(report.candidates, measure_flips(model, table, report.threads, options));
   return {};
@@ -263,6 +248,7 @@ Status bench_residual(const CommandLine& line, const BenchOptions& options) {
     report_written(report, options.save, line.json());
     return {};
   }
+  BANKAI_ASSIGN_OR_RETURN(report.why_no_flips, why_no_flips(options, model.shape));
   Progress progress(!line.quiet());
   BANKAI_RETURN_IF_ERROR(measure(model, *table, options, progress, report));
   progress.finish();

@@ -36,11 +36,18 @@ Result<model::GolfModel> open_golf_model(const CommandLine& line, const std::str
   const auto settings =
       line.has("golf") ? line.get<std::vector<std::string>>("golf") : std::vector<std::string>();
   BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  if (!packer::looks_like_golf(file.bytes()))
+    return make_error(ErrorCode::kUnsupported, "%s: expected a parameter-golf checkpoint",
+                      path.c_str());
   Result<packer::GolfCheckpoint> checkpoint = packer::read_golf_checkpoint(file.bytes());
   if (!checkpoint.ok()) return with_context(std::move(checkpoint).error(), path);
   Result<model::GolfModel> built = packer::build_golf_model(*checkpoint, alpha, settings);
   if (!built.ok()) return with_context(std::move(built).error(), path);
   return built;
+}
+
+const char* golf_activations_text(const model::GolfParameters& parameters) {
+  return parameters.quantizes_activations ? "8 bits per token" : "f32";
 }
 
 }  // namespace bankai::cli

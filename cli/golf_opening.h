@@ -15,7 +15,11 @@ inline constexpr const char* kGolfRules = "alpha golf";
 // Declares --alpha and --golf; more options of the group may follow.
 boost::program_options::options_description_easy_init add_golf_rules(CommandLine& line);
 
-// The model with the rules that these options set. Errors: kUsage; those of the reader.
+// The model with the rules that these options set. Errors: kUsage; kUnsupported for a file that is
+// no such checkpoint by its first bytes; those of the reader.
 Result<model::GolfModel> open_golf_model(const CommandLine& line, const std::string& path);
+
+// The precision of what goes into the blocks' matrices, for reports.
+const char* golf_activations_text(const model::GolfParameters& parameters);
 
 }  // namespace bankai::cli

@@ -60,14 +60,6 @@ Result<std::vector<model::TokenId>> read_tokens(const InferOptions& options,
   return tokens;
 }
 
-Status check_prompt(const std::vector<model::TokenId>& tokens, std::size_t vocabulary) {
-  if (tokens.empty()) return Error{ErrorCode::kUsage, "the prompt is empty"};
-  for (const model::TokenId token : tokens)
-    if (token < 0 || static_cast<std::size_t>(token) >= vocabulary)
-      return make_error(ErrorCode::kBadInput, "token %d; the model has %zu", token, vocabulary);
-  return {};
-}
-
 // What --verbose says of the cache.
 std::string cache_text(const model::GolfTransformer& transformer) {
   return format("keys and values: %s, %zu bytes per token",
@@ -216,7 +208,8 @@ Status infer_golf(const CommandLine& line, const InferOptions& options) {
   if (diverges) return infer_golf_divergence(line, options, tokens, *table, transformer);
   if (options.job == InferJob::kPerplexity)
     return measure(line, options, tokens, vocabulary, transformer);
-  BANKAI_RETURN_IF_ERROR(check_prompt(tokens, transformer.parameters().vocabulary));
+  if (tokens.empty()) return Error{ErrorCode::kUsage, "the prompt is empty"};
+  BANKAI_RETURN_IF_ERROR(model::check_golf_tokens(tokens, transformer.parameters().vocabulary));
   if (!options.logits_out.empty())
     BANKAI_RETURN_IF_ERROR(write_logits(line, options, tokens, transformer));
   if (options.max_tokens == std::size_t{0}) return {};

@@ -16,8 +16,7 @@ namespace {
 
 ComparedSide describe(const model::GolfTransformer& transformer) {
   const model::GolfParameters& parameters = transformer.parameters();
-  return {parameters.quantizes_activations ? "8 bits per token" : "f32",
-          model::golf_kv_text(transformer.kv_format()),
+  return {golf_activations_text(parameters), model::golf_kv_text(transformer.kv_format()),
           model::golf_cache_bytes(parameters, transformer.kv_format())};
 }
 

@@ -46,9 +46,8 @@ Result<ModelKind> detect_model_kind(const std::string& path) {
 const char* kind_text(ModelKind kind) {
   return kind == ModelKind::kBit1
              ? "a strictly binary model (BIT1), of which bankai-pack pack makes a pack"
-             : "a parameter-golf checkpoint, which bankai-infer and bankai-bench run and "
-               "bankai-pack "
-               "compare encodes with our codecs";
+             : "a compressed file or archive, as parameter-golf checkpoints are (bankai-infer and "
+               "bankai-bench run those, bankai-pack compare encodes them with our codecs)";
 }
 
 }  // namespace bankai::cli

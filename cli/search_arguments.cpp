@@ -58,6 +58,13 @@ Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line,
                           parse_projections(line.get<std::string>("tensors")));
   std::vector<TensorAddress> tensors;
   const auto add = [&](TensorAddress tensor) -> Status {
+    // Where only the table of outputs can be searched, it is not the width that is wrong.
+    if (tensor.projection == Projection::kEmbedding && !model.weights()(tensor) &&
+        model.weights()({0, Projection::kHead}))
+      return make_error(ErrorCode::kUnsupported,
+                        "%s: --tensors embed: the embedding of this model is made of floats, so it "
+                        "has nothing to flip",
+                        line.get<std::string>("model").c_str());
     if (!model.weights()(tensor))
       return make_error(ErrorCode::kUnsupported,
                         "%s: %s is not a 1-bit or ternary matrix of a width in groups of 128, so "
@@ -72,10 +79,11 @@ Result<std::vector<TensorAddress>> read_tensors(const CommandLine& line,
   for (const Projection projection : projections) {
     if (projection < Projection::kEmbedding) continue;
     if (!model.searches_tables())
-      return make_error(ErrorCode::kUsage,
-                        "--tensors %s: embedding and head are searched in BIT1 models; in this one "
-                        "choose among gate,up,down,q,k,v,o",
-                        std::string(short_name(projection)).c_str());
+      return make_error(
+          ErrorCode::kUsage,
+          "--tensors %s: embedding and head are searched in BIT1 models, the head also "
+          "in bankai-binary ones; in this one choose among gate,up,down,q,k,v,o",
+          std::string(short_name(projection)).c_str());
     BANKAI_RETURN_IF_ERROR(add({0, projection}));
   }
   return tensors;
@@ -118,7 +126,7 @@ void add_search_options(CommandLine& line) {
   line.group("Where to look, and how far")("layers", po::value<std::string>(),
                                            "layers such as 1-4,34 (default: all)")(
       "tensors", po::value<std::string>()->default_value("gate,up"),
-      "some of gate,up,down,q,k,v,o; of BIT1 models also embed,head")(
+      "some of gate,up,down,q,k,v,o; of BIT1 models also embed,head, of bankai-binary models head")(
       "granularity", po::value<std::string>()->default_value("row"),
       "what one flip is: row, group, bit (of ternary weights a step) or mixed")(
       "strategy", po::value<std::string>()->default_value("greedy"),
@@ -271,6 +279,10 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line,
   options.verify_fraction = line.get<double>("verify-fraction");
   if (!(options.verify_fraction > 0.0 && options.verify_fraction <= 1.0))
     return Error{ErrorCode::kUsage, "--verify-fraction must be above 0 and at most 1"};
+  if (options.verify_fraction < 1.0 && (options.strategy != bfs::StrategyKind::kGreedy ||
+                                        line.has("check-ranking") || line.has("atlas")))
+    return Error{ErrorCode::kUsage,
+                 "--verify-fraction is for searches by strategy greedy, where flips are verified"};
   if (options.verify_fraction < 1.0 && line.has("scores-out"))
     return Error{ErrorCode::kUsage,
                  "--scores-out lists exact scores, which --verify-fraction does without"};

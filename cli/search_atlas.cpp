@@ -6,6 +6,7 @@
 #include "bfs/atlas_merge.h"
 #include "cli/atlas_picture.h"
 #include "cli/atlas_report.h"
+#include "cli/binary_options.h"
 #include "core/atomic_file.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
@@ -51,6 +52,12 @@ Result<Paths> read_atlas_paths(const CommandLine& line) {
       return make_error(ErrorCode::kUsage, "%s: exists already; --force replaces it", path.c_str());
   }
   return line.get<Paths>("atlas");
+}
+
+Result<bfs::AtlasRules> read_atlas_rules(const CommandLine& line, const model::BinaryShape& shape) {
+  BANKAI_ASSIGN_OR_RETURN(const double scale, read_logit_scale(line, shape));
+  return bfs::AtlasRules{line.get<std::string>("tie"), line.get<std::string>("score"),
+                         line.get<std::string>("threshold"), scale};
 }
 
 Status put_out_atlas(const bfs::Atlas& atlas, const CommandLine& line, const Paths& paths) {

@@ -6,6 +6,7 @@
 
 #include "bfs/atlas.h"
 #include "cli/command_line.h"
+#include "model/binary_model.h"
 #include "mpi/communicator.h"
 
 namespace bankai::cli {
@@ -13,6 +14,9 @@ namespace bankai::cli {
 // The files of --atlas, none if it was not given. Errors: kUsage for another ending than .json or
 // .svg, and for files that are there already, without --force.
 Result<std::vector<std::string>> read_atlas_paths(const CommandLine& line);
+
+// The rules that a strictly binary model of this shape runs by. Errors: kUsage.
+Result<bfs::AtlasRules> read_atlas_rules(const CommandLine& line, const model::BinaryShape& shape);
 
 // Writes the files and prints the atlas on standard output. Errors: kIo.
 Status put_out_atlas(const bfs::Atlas& atlas, const CommandLine& line,

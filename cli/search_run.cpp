@@ -226,8 +226,12 @@ Status SearchRun::check_ranking() {
 
 Status SearchRun::make_atlas() {
   BANKAI_ASSIGN_OR_RETURN(const std::string name, context_->search_model().name());
+  std::optional<bfs::AtlasRules> rules;
+  if (setup_.binary != nullptr) {
+    BANKAI_ASSIGN_OR_RETURN(rules, read_atlas_rules(line_, setup_.binary->shape));
+  }
   const Result<bfs::Atlas> atlas = bfs::make_atlas(
-      *context_, setup_.data, name, to_hex(setup_.model_hash), setup_.forward.activations);
+      *context_, setup_.data, name, to_hex(setup_.model_hash), setup_.forward.activations, rules);
   progress_.finish();
   const Status made = atlas.ok() ? Status() : Status(atlas.error());
   if (!made.ok() && made.error().code != ErrorCode::kStopped) return made;

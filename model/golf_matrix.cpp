@@ -5,12 +5,13 @@
 
 #include "kernels/half.h"
 #include "kernels/kv_codes.h"
+#include "model/code_ops.h"
 
 namespace bankai::model {
 namespace {
 
-constexpr std::size_t kRun = 16;     // codes that lie together
-constexpr std::size_t kChunk = 128;  // columns
+constexpr std::size_t kRun = 16;          // codes that lie together
+constexpr std::size_t kSumColumns = 128;  // that are summed in single precision
 constexpr std::size_t kHalfBits = 16;
 constexpr std::size_t kFloatBits = 32;
 
@@ -24,21 +25,9 @@ std::size_t bits_of(const GolfWeights& weights) {
   return std::count(weights.trits.begin(), weights.trits.end(), 0) == 0 ? 1 : 2;
 }
 
-// The index of the ops for codes of so many bits.
-std::size_t code_op(std::size_t bits) {
-  return static_cast<std::size_t>(
-      std::find(std::begin(kernels::kKvCodeBits), std::end(kernels::kKvCodeBits), bits) -
-      std::begin(kernels::kKvCodeBits));
-}
+std::size_t padded(std::size_t rows) { return (rows + kRun - 1) / kRun * kRun; }
 
 }  // namespace
-
-double GolfWeights::value(std::size_t row, std::size_t col) const {
-  if (trits.empty()) return scale * static_cast<double>(numbers[row * cols + col]);
-  const double trit = trits[row * cols + col];
-  if (group_scales.empty()) return scale * trit;
-  return scale * trit * static_cast<double>(group_scales[row * groups() + col / group]);
-}
 
 GolfWeights GolfWeights::slice(std::size_t first, std::size_t count) const {
   GolfWeights part;
@@ -60,25 +49,22 @@ GolfWeights GolfWeights::slice(std::size_t first, std::size_t count) const {
 GolfMatrix::GolfMatrix(const GolfWeights& weights)
     : rows_(weights.rows), cols_(weights.cols), scale_(weights.scale), bits_(bits_of(weights)) {
   const bool has_groups = !weights.group_scales.empty();
-  // Whole groups, or a group in whole chunks.
-  const std::size_t group = has_groups ? std::min(weights.group, cols_) : cols_;
-  chunk_ = group > kChunk && (group == cols_ || group % kChunk == 0) ? kChunk : group;
+  group_ = has_groups ? weights.group : cols_;
   pack(weights);
   if (bits_ < kHalfBits) {
-    code_scale_.assign(chunk_, bits_ == 1 ? 2.0F : 1.0F);
-    least_.assign(chunk_, -1.0F);
+    code_scale_.assign(std::min(kSumColumns, cols_), bits_ == 1 ? 2.0F : 1.0F);
+    least_.assign(code_scale_.size(), -1.0F);
   }
   if (!has_groups) return;
-  const std::size_t stride = panels() * kPanelRows;
-  group_scales_.resize((cols_ + chunk_ - 1) / chunk_ * stride);
-  for (std::size_t chunk = 0; chunk * chunk_ < cols_; ++chunk)
-    for (std::size_t row = 0; row < rows_; ++row)
-      group_scales_[chunk * stride + row] =
-          weights.group_scales[row * weights.groups() + chunk * chunk_ / weights.group];
+  const std::size_t groups = weights.groups();
+  group_scales_.resize(groups * rows_);
+  for (std::size_t row = 0; row < rows_; ++row)
+    for (std::size_t group = 0; group < groups; ++group)
+      group_scales_[group * rows_ + row] = weights.group_scales[row * groups + group];
 }
 
 std::size_t GolfMatrix::panel_width(std::size_t panel) const {
-  return (std::min(kPanelRows, rows_ - panel * kPanelRows) + kRun - 1) / kRun * kRun;
+  return padded(std::min(kPanelRows, rows_ - panel * kPanelRows));
 }
 
 std::size_t GolfMatrix::column_bytes(std::size_t panel) const {
@@ -93,9 +79,32 @@ std::size_t GolfMatrix::bytes() const {
   return columns_.size() + group_scales_.size() * sizeof(float);
 }
 
+std::size_t GolfMatrix::padding(std::size_t rows, std::size_t cols) {
+  return (padded(rows) - rows) * cols;
+}
+
+double GolfMatrix::value(std::size_t row, std::size_t col) const {
+  const std::size_t lane = row % kPanelRows;
+  const std::uint8_t* from = column(row / kPanelRows, col);
+  float number = 0.0F;
+  if (bits_ == kFloatBits) {
+    std::memcpy(&number, from + lane * sizeof number, sizeof number);
+  } else if (bits_ == kHalfBits) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, from + lane * sizeof half, sizeof half);
+    number = kernels::f16_to_float(half);
+  } else {
+    const std::uint8_t code =
+        kernels::get_code(from + lane / kRun * kernels::code_run_bytes(bits_), bits_, lane % kRun);
+    number = static_cast<float>(code) * code_scale_.front() + least_.front();
+  }
+  const double scaled = scale_ * static_cast<double>(number);
+  if (group_scales_.empty()) return scaled;
+  return scaled * static_cast<double>(group_scales_[col / group_ * rows_ + row]);
+}
+
 void GolfMatrix::pack(const GolfWeights& weights) {
-  const std::size_t padded_rows = (rows_ + kRun - 1) / kRun * kRun;
-  columns_.resize(padded_rows * bits_ / 8 * cols_);
+  columns_.resize(padded(rows_) * bits_ / 8 * cols_);
   for (std::size_t row = 0; row < rows_; ++row) {
     const std::size_t panel = row / kPanelRows;
     const std::size_t lane = row % kPanelRows;
@@ -138,14 +147,12 @@ void GolfMatrix::multiply(const kernels::KernelTable& table, std::size_t panel, 
   const std::size_t count = std::min(kPanelRows, rows_ - first_row);
   const std::size_t width = panel_width(panel);
   for (std::size_t t = 0; t < tokens; ++t) std::fill_n(out + t * rows_ + first_row, count, 0.0);
-  for (std::size_t first = 0; first < cols_; first += chunk_) {
+  for (std::size_t first = 0, columns = 0; first < cols_; first += columns) {
+    columns = std::min({kSumColumns, group_ - first % group_, cols_ - first});
     sums.assign(tokens * width, 0.0F);
-    add_columns(table, panel, first, std::min(chunk_, cols_ - first), x + first, tokens,
-                sums.data());
+    add_columns(table, panel, first, columns, x + first, tokens, sums.data());
     const float* scales =
-        group_scales_.empty()
-            ? nullptr
-            : group_scales_.data() + first / chunk_ * panels() * kPanelRows + first_row;
+        group_scales_.empty() ? nullptr : group_scales_.data() + first / group_ * rows_ + first_row;
     for (std::size_t t = 0; t < tokens; ++t) {
       const float* sum = sums.data() + t * width;
       double* to = out + t * rows_ + first_row;

@@ -25,8 +25,6 @@ struct GolfWeights {
   std::size_t group = 0;            // columns that share one of them
 
   std::size_t groups() const { return group == 0 ? 0 : (cols + group - 1) / group; }
-  // An element, with all its scales.
-  double value(std::size_t row, std::size_t col) const;
   // `count` rows from `first` on.
   GolfWeights slice(std::size_t first, std::size_t count) const;
 };
@@ -45,11 +43,15 @@ class GolfMatrix {
   std::size_t panels() const { return (rows_ + kPanelRows - 1) / kPanelRows; }
   // Of the weights and group scales.
   std::size_t bytes() const;
+  // Columns are stored in whole runs of 16 rows: the elements that fill them up.
+  static std::size_t padding(std::size_t rows, std::size_t cols);
+  // An element, with all its scales.
+  double value(std::size_t row, std::size_t col) const;
 
   // out[t · rows + r] = factors_t · Σ_c weight(r, c) · x[t · cols + c], the matrix scale included,
-  // for the rows r of a panel. Sums of up to 128 columns, or of a group if it is shorter, are
-  // single precision, columns ascending by fma; they are added up in double precision. `sums` is
-  // scratch memory.
+  // for the rows r of a panel. Sums of runs of up to 128 columns of a group (of all columns, if
+  // there are no groups), the first from the group's beginning, are single precision, columns
+  // ascending by fma; they are added up in double precision. `sums` is scratch memory.
   void multiply(const kernels::KernelTable& table, std::size_t panel, const float* x,
                 const double* factors, std::size_t tokens, std::vector<float>& sums,
                 double* out) const;
@@ -67,10 +69,10 @@ class GolfMatrix {
   std::size_t cols_ = 0;
   double scale_ = 1.0;
   std::size_t bits_ = 0;                   // of an element
-  std::size_t chunk_ = 0;                  // columns that are summed in single precision
+  std::size_t group_ = 0;                  // columns that share a scale; all, if there are none
   std::vector<std::uint8_t> columns_;      // (panels, cols, panel_width) elements
-  std::vector<float> group_scales_;        // (chunks, panels · kPanelRows), or empty: 1
-  std::vector<float> code_scale_, least_;  // (chunk): element = code · scale + least
+  std::vector<float> group_scales_;        // (groups, rows), or empty: 1
+  std::vector<float> code_scale_, least_;  // (run): element = code · scale + least
 };
 
 }  // namespace bankai::model

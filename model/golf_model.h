@@ -26,10 +26,9 @@ struct GolfBlock {
 
 struct GolfModel {
   GolfParameters parameters;
-  std::vector<float> token_rows;  // (vocabulary, token_embedding)
-  GolfMatrix tokens;              // the same, for logits
-  GolfMatrix expand;              // (embedding, token_embedding), or empty
-  GolfMatrix shrink;              // (token_embedding, embedding), or empty
+  GolfMatrix tokens;  // (vocabulary, token_embedding)
+  GolfMatrix expand;  // (embedding, token_embedding), or empty
+  GolfMatrix shrink;  // (token_embedding, embedding), or empty
   std::vector<GolfBlock> blocks;
   std::vector<float> skip_weights;  // (skips, embedding)
   std::vector<float> output_bias;   // (vocabulary), or empty

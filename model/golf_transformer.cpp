@@ -186,7 +186,7 @@ GolfTransformer::Rows GolfTransformer::embed(std::span<const TokenId> tokens) co
     BANKAI_CHECK(id < p.vocabulary, "a token outside the vocabulary");
     for (std::size_t i = 0; i < p.token_embedding; ++i)
       x[row * p.token_embedding + i] =
-          static_cast<double>(model_.token_rows[id * p.token_embedding + i]);
+          static_cast<double>(static_cast<float>(model_.tokens.value(id, i)));
   }
   if (!model_.expand.empty()) {
     Rows expanded;

@@ -4,18 +4,13 @@
 #include <cstring>
 
 #include "kernels/kv_codes.h"
+#include "model/code_ops.h"
 #include "model/kv_rotation.h"
 
 namespace bankai::model {
 namespace {
 
 using kernels::kKeyBlock;
-
-std::size_t op_of(std::size_t bits) {
-  return static_cast<std::size_t>(
-      std::find(std::begin(kernels::kKvCodeBits), std::end(kernels::kKvCodeBits), bits) -
-      std::begin(kernels::kKvCodeBits));
-}
 
 std::size_t whole_blocks(std::size_t positions) {
   return (positions + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
@@ -46,7 +41,7 @@ PackedKvHead::PackedKvHead(KvFormat format, std::size_t head_dim)
     : format_(format),
       head_dim_(head_dim),
       bits_(kv_storage_info(format.storage).bits),
-      op_(op_of(bits_)) {}
+      op_(code_op(bits_)) {}
 
 void PackedKvHead::resize_metadata(Side& side, std::size_t count) const {
   if (format_.storage == KvStorage::kBits1) return;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/check.h"
 #include "core/format.h"
 #include "packer/lossy_source.h"
 
@@ -19,13 +18,18 @@ Result<BudgetPlanner> BudgetPlanner::make(const model::GgufFile& file, Planner& 
                                           const PackOptions& options,
                                           const std::vector<PackedTensor>& exact) {
   BudgetPlanner result(file, planner, options, exact);
-  BANKAI_ASSIGN_OR_RETURN(const std::optional<Plan> smallest, result.settled([&planner] {
-    return planner.plan(planner.smallest_tensor_bytes());
-  }));
-  BANKAI_ASSIGN_OR_RETURN(const PackLedger ledger, result.ledger_of(*smallest));
-  result.smallest_bytes_ = ledger.total_bytes;
-  result.other_bytes_ = ledger.total_bytes - smallest->tensor_bytes;
+  BANKAI_ASSIGN_OR_RETURN(const Plan smallest, result.find_smallest());
+  result.other_bytes_ = result.smallest_bytes_ - smallest.tensor_bytes;
   return result;
+}
+
+Result<Plan> BudgetPlanner::find_smallest() {
+  BANKAI_ASSIGN_OR_RETURN(std::optional<Plan> smallest, settled([this] {
+                            return planner_.plan(planner_.smallest_tensor_bytes());
+                          }));
+  BANKAI_ASSIGN_OR_RETURN(const PackLedger ledger, ledger_of(*smallest));
+  smallest_bytes_ = ledger.total_bytes;
+  return *std::move(smallest);
 }
 
 // Chooses again whenever an estimate has become a size, until all sizes of the choice are exact:
@@ -75,6 +79,7 @@ Result<PackLedger> BudgetPlanner::ledger_of(const Plan& plan) {
     return plan.steps[tensor].is_exact() ? &exact_[tensor]
                                          : &coded_.at({tensor, step_name(plan.steps[tensor])});
   };
+  packed.blobs = &blobs_;
   return measure_pack(packed, options_);
 }
 
@@ -101,16 +106,19 @@ Result<BudgetPlan> BudgetPlanner::plan(std::uint64_t budget_bytes) {
     return planner_.plan(std::max(bytes, planner_.smallest_tensor_bytes()));
   };
   BANKAI_ASSIGN_OR_RETURN(std::optional<BudgetPlan> found, fitting(budget_bytes, first));
-  if (!found)
+  if (!found) {
+    BANKAI_RETURN_IF_ERROR(find_smallest());
     return make_error(ErrorCode::kNoSolution,
                       "%s: no plan of at most %llu bytes; the smallest that can be reached is "
                       "%llu bytes",
                       file_.path().c_str(), static_cast<unsigned long long>(budget_bytes),
                       static_cast<unsigned long long>(smallest_bytes_));
+  }
   if (planner_.has_text()) {
     BANKAI_RETURN_IF_ERROR(planner_.predict(found->plan));
     BANKAI_RETURN_IF_ERROR(planner_.measure(found->plan));
-    BANKAI_ASSIGN_OR_RETURN(*found, improved(budget_bytes));
+    BANKAI_ASSIGN_OR_RETURN(*found, improved(budget_bytes, *found));
+    taken_.push_back(*found);
   }
   BANKAI_RETURN_IF_ERROR(planner_.measure_held_out(found->plan));
   return *std::move(found);
@@ -131,17 +139,32 @@ Status BudgetPlanner::try_exchanges(const Plan& base, std::uint64_t budget_bytes
   return {};
 }
 
-// The best of all plans that were measured and fit, after exchanges around it. What cannot be told
-// from the exact model on this text is left as it is.
-Result<BudgetPlan> BudgetPlanner::improved(std::uint64_t budget_bytes) {
-  const auto best = [&](std::uint64_t bytes) { return planner_.best_measured(bytes); };
+// The best of all plans that were measured and fit; never worse than `found`, which does. A plan of
+// more than `left` may fit because its directory is smaller, so what was taken before counts too.
+Result<BudgetPlan> BudgetPlanner::best_fitting(std::uint64_t budget_bytes, BudgetPlan found) {
+  for (const BudgetPlan& taken : taken_)
+    if (taken.ledger.total_bytes <= budget_bytes && is_better(taken.plan, found.plan))
+      found = taken;
+  const std::uint64_t left = budget_bytes - std::min(budget_bytes, other_bytes_);
+  std::vector<Plan> too_large;
+  while (true) {
+    std::optional<Plan> best = planner_.best_measured(left, too_large);
+    if (!best || is_better(found.plan, *best)) return found;
+    BANKAI_ASSIGN_OR_RETURN(PackLedger ledger, ledger_of(*best));
+    if (ledger.total_bytes <= budget_bytes) return BudgetPlan{*std::move(best), std::move(ledger)};
+    too_large.push_back(*std::move(best));
+  }
+}
+
+// The best plan after exchanges around it. What cannot be told from the exact model on this text is
+// left as it is.
+Result<BudgetPlan> BudgetPlanner::improved(std::uint64_t budget_bytes, const BudgetPlan& found) {
   std::vector<std::size_t> before;
   for (std::size_t round = 0;; ++round) {
-    BANKAI_ASSIGN_OR_RETURN(std::optional<BudgetPlan> base, fitting(budget_bytes, best));
-    BANKAI_CHECK(base.has_value(), "a plan that fits was measured");
-    const Plan& plan = base->plan;
+    BANKAI_ASSIGN_OR_RETURN(BudgetPlan base, best_fitting(budget_bytes, found));
+    const Plan& plan = base.plan;
     const bool is_noise = *plan.measured < 2.0 * plan.standard_error;
-    if (round == kRounds || is_noise || plan.options == before) return *std::move(base);
+    if (round == kRounds || is_noise || plan.options == before) return base;
     before = plan.options;
     BANKAI_RETURN_IF_ERROR(try_exchanges(plan, budget_bytes));
   }

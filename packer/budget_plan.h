@@ -30,7 +30,8 @@ class BudgetPlanner {
                                     const PackOptions& options,
                                     const std::vector<PackedTensor>& exact);
 
-  // Of the smallest plan.
+  // Of the smallest plan, as far as sizes were exact when it was last looked for: by make(), and by
+  // a plan() that found none.
   std::uint64_t smallest_bytes() const { return smallest_bytes_; }
 
   // A pack of at most `budget_bytes`, and its loss measured: of all plans that fit and were
@@ -48,9 +49,11 @@ class BudgetPlanner {
       : file_(file), planner_(planner), options_(options), exact_(exact) {}
   Result<std::optional<Plan>> settled(const std::function<std::optional<Plan>()>& choose);
   using Choice = std::function<std::optional<Plan>(std::uint64_t tensor_bytes)>;
+  Result<Plan> find_smallest();
   Result<std::optional<BudgetPlan>> fitting(std::uint64_t budget_bytes, const Choice& choose);
+  Result<BudgetPlan> best_fitting(std::uint64_t budget_bytes, BudgetPlan found);
   Status try_exchanges(const Plan& base, std::uint64_t budget_bytes);
-  Result<BudgetPlan> improved(std::uint64_t budget_bytes);
+  Result<BudgetPlan> improved(std::uint64_t budget_bytes, const BudgetPlan& found);
   Status code_step(std::size_t tensor, const LossyStep& step);
   Result<PackLedger> ledger_of(const Plan& plan);
 
@@ -59,6 +62,8 @@ class BudgetPlanner {
   const PackOptions& options_;
   const std::vector<PackedTensor>& exact_;
   std::map<std::pair<std::size_t, std::string>, PackedTensor> coded_;  // by tensor and step's name
+  PackedBlobs blobs_;
+  std::vector<BudgetPlan> taken_;  // what plan() has given, on text
   std::uint64_t other_bytes_ = 0;  // of the smallest pack, that are no tensors'
   std::uint64_t smallest_bytes_ = 0;
 };

@@ -13,6 +13,9 @@ namespace {
 using model::GolfMatrix;
 using model::GolfWeights;
 
+// Elements that fill up columns of few rows, in all matrices; real ones have next to none.
+constexpr std::size_t kMaxPadding = std::size_t{1} << 22U;
+
 double matrix_scale(const GolfCodedMatrix& matrix, GolfAlpha alpha) {
   if (alpha == GolfAlpha::kStored) return matrix.alpha;
   const auto zeros = std::count(matrix.weights.begin(), matrix.weights.end(), std::byte{0});
@@ -84,6 +87,15 @@ class Builder {
   }
   Result<GolfMatrix> matrix(const std::string& name, std::size_t rows, std::size_t cols) {
     BANKAI_ASSIGN_OR_RETURN(const GolfWeights read, weights(name, rows, cols));
+    return pack(name, read);
+  }
+  Result<GolfMatrix> pack(const std::string& name, const GolfWeights& read) {
+    const std::size_t padding = GolfMatrix::padding(read.rows, read.cols);
+    if (padding > padding_left_)
+      return make_error(ErrorCode::kUnsupported,
+                        "matrix %s is %zu by %zu: too wide for so few rows", quoted(name).c_str(),
+                        read.rows, read.cols);
+    padding_left_ -= padding;
     return GolfMatrix(read);
   }
 
@@ -119,23 +131,19 @@ class Builder {
   }
 
   Status read_embedding() {
-    BANKAI_ASSIGN_OR_RETURN(const GolfWeights tokens, weights("tok_emb.weight", 0, 0));
-    model_.tokens = GolfMatrix(tokens);
-    model_.token_rows.resize(tokens.rows * tokens.cols);
-    for (std::size_t row = 0; row < tokens.rows; ++row)
-      for (std::size_t col = 0; col < tokens.cols; ++col)
-        model_.token_rows[row * tokens.cols + col] = static_cast<float>(tokens.value(row, col));
-    parameters().vocabulary = tokens.rows;
-    parameters().token_embedding = tokens.cols;
-    parameters().embedding = tokens.cols;
+    BANKAI_ASSIGN_OR_RETURN(model_.tokens, matrix("tok_emb.weight", 0, 0));
+    const std::size_t cols = model_.tokens.cols();
+    parameters().vocabulary = model_.tokens.rows();
+    parameters().token_embedding = cols;
+    parameters().embedding = cols;
     if (has("embed_proj.weight")) {
-      BANKAI_ASSIGN_OR_RETURN(model_.expand, matrix("embed_proj.weight", 0, tokens.cols));
+      BANKAI_ASSIGN_OR_RETURN(model_.expand, matrix("embed_proj.weight", 0, cols));
       parameters().embedding = model_.expand.rows();
       BANKAI_ASSIGN_OR_RETURN(model_.shrink,
-                              matrix("embed_proj_rev.weight", tokens.cols, parameters().embedding));
+                              matrix("embed_proj_rev.weight", cols, parameters().embedding));
     }
     if (has("vocab_bias")) {
-      BANKAI_ASSIGN_OR_RETURN(model_.output_bias, numbers("vocab_bias", tokens.rows));
+      BANKAI_ASSIGN_OR_RETURN(model_.output_bias, numbers("vocab_bias", model_.tokens.rows()));
     }
     return {};
   }
@@ -157,15 +165,15 @@ class Builder {
     const std::size_t width = parameters().embedding;
     BANKAI_ASSIGN_OR_RETURN(block.query_gain, numbers(prefix + "attn.q_gain", parameters().heads));
     if (has(prefix + "attn.c_qkv.weight")) {
-      BANKAI_ASSIGN_OR_RETURN(const GolfWeights fused,
-                              weights(prefix + "attn.c_qkv.weight", 0, width));
+      const std::string name = prefix + "attn.c_qkv.weight";
+      BANKAI_ASSIGN_OR_RETURN(const GolfWeights fused, weights(name, 0, width));
       if (fused.rows <= width || (fused.rows - width) % 2 != 0)
         return make_error(ErrorCode::kBadInput, "a fused matrix of %zu rows for a width of %zu",
                           fused.rows, width);
       const std::size_t kv_rows = (fused.rows - width) / 2;
-      block.query = GolfMatrix(fused.slice(0, width));
-      block.key = GolfMatrix(fused.slice(width, kv_rows));
-      block.value = GolfMatrix(fused.slice(width + kv_rows, kv_rows));
+      BANKAI_ASSIGN_OR_RETURN(block.query, pack(name, fused.slice(0, width)));
+      BANKAI_ASSIGN_OR_RETURN(block.key, pack(name, fused.slice(width, kv_rows)));
+      BANKAI_ASSIGN_OR_RETURN(block.value, pack(name, fused.slice(width + kv_rows, kv_rows)));
     } else {
       BANKAI_ASSIGN_OR_RETURN(block.query, matrix(prefix + "attn.c_q.weight", width, width));
       BANKAI_ASSIGN_OR_RETURN(block.key, matrix(prefix + "attn.c_k.weight", 0, width));
@@ -234,6 +242,7 @@ class Builder {
   const GolfCheckpoint& checkpoint_;
   GolfAlpha alpha_;
   model::GolfModel model_;
+  std::size_t padding_left_ = kMaxPadding;
   std::set<std::string> used_;
 };
 

@@ -77,7 +77,10 @@ Result<PackedTensor> pack_tensor(const ImageTensor& tensor, std::span<const std:
 class Packer {
  public:
   Packer(const PackSource& source, const PackOptions& options, Output& output)
-      : source_(source), options_(options), output_(output) {}
+      : source_(source),
+        options_(options),
+        output_(output),
+        blobs_(source.blobs == nullptr || output.keeps() ? own_blobs_ : *source.blobs) {}
 
   Result<PackLedger> run() {
     BANKAI_RETURN_IF_ERROR(check_patches());
@@ -89,8 +92,8 @@ class Packer {
     for (std::size_t i = 0; i < source_.outline.tensors.size(); ++i)
       BANKAI_RETURN_IF_ERROR(add_tensor(i));
     if (!source_.gaps.empty())
-      BANKAI_RETURN_IF_ERROR(add_blob("padding", source_.gaps, index_.gaps));
-    BANKAI_RETURN_IF_ERROR(add_blob("metadata", source_.values, index_.values));
+      BANKAI_RETURN_IF_ERROR(add_blob("padding", source_.gaps, blobs_.gaps, index_.gaps));
+    BANKAI_RETURN_IF_ERROR(add_blob("metadata", source_.values, blobs_.values, index_.values));
     BANKAI_RETURN_IF_ERROR(add_patches());
     BANKAI_RETURN_IF_ERROR(add_index());
     ledger_.total_bytes = output_.written();
@@ -139,21 +142,31 @@ class Packer {
     ledger_.entries.insert(ledger_.entries.end(), packed.parts.begin(), packed.parts.end());
   }
 
-  Status add_blob(const char* name, std::span<const std::byte> plain, PackBlob& blob) {
+  Status add_blob(const char* name, std::span<const std::byte> plain,
+                  std::optional<PackedBlob>& packed, PackBlob& blob) {
     if (plain.empty()) return {};
-    BANKAI_ASSIGN_OR_RETURN(const CodedBytes coded, code_bytes(plain, options_.threads));
-    blob = {coded.codec, plain.size(), coded.stored.size(), checksum_of(plain)};
-    ledger_.entries.push_back({name, std::string(coded.codec->name()), coded.stored.size(),
-                               plain.size(), blob_entropy_bytes(plain)});
-    return output_.write(coded.stored);
+    if (packed) {
+      output_.count(packed->blob.stored_bytes);
+    } else {
+      BANKAI_ASSIGN_OR_RETURN(const CodedBytes coded, code_bytes(plain, options_.threads));
+      packed = {{coded.codec, plain.size(), coded.stored.size(), checksum_of(plain)},
+                {name, std::string(coded.codec->name()), coded.stored.size(), plain.size(),
+                 blob_entropy_bytes(plain)}};
+      BANKAI_RETURN_IF_ERROR(output_.write(coded.stored));
+    }
+    blob = packed->blob;
+    ledger_.entries.push_back(packed->entry);
+    return {};
   }
 
   Status add_patches() {
-    for (const NewPatch& patch : options_.patches) {
-      index_.patches.push_back({patch.name, patch.bytes.size(), checksum_of(patch.bytes)});
-      ledger_.entries.push_back(patch_entry(index_.patches.back()));
+    if (blobs_.patches.empty())
+      for (const NewPatch& patch : options_.patches)
+        blobs_.patches.push_back({patch.name, patch.bytes.size(), checksum_of(patch.bytes)});
+    index_.patches = blobs_.patches;
+    for (const PackPatch& patch : index_.patches) ledger_.entries.push_back(patch_entry(patch));
+    for (const NewPatch& patch : options_.patches)
       BANKAI_RETURN_IF_ERROR(output_.write(patch.bytes));
-    }
     return {};
   }
 
@@ -175,6 +188,8 @@ class Packer {
   const PackSource& source_;
   const PackOptions& options_;
   Output& output_;
+  PackedBlobs own_blobs_;
+  PackedBlobs& blobs_;
   std::optional<GgufLayout> layout_;
   PackIndex index_;
   PackLedger ledger_;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,17 @@ struct PackedTensor {
   std::uint64_t bytes() const;
 };
 
+struct PackedBlob {
+  PackBlob blob;
+  LedgerEntry entry;
+};
+
+// What measure_pack() has coded of a model file beside its tensors.
+struct PackedBlobs {
+  std::optional<PackedBlob> values, gaps;
+  std::vector<PackPatch> patches;  // those of the options, or none yet
+};
+
 // A model file to be packed: of its own bytes, or with other tensors in the place of some.
 struct PackSource {
   GgufOutline outline;
@@ -36,6 +48,9 @@ struct PackSource {
   // May be null. Else measure_pack() takes what it gives in place of coding the tensor; nullptr: it
   // is coded.
   std::function<const PackedTensor*(std::size_t tensor)> measured;
+  // May be null. Else measure_pack() takes from it what is there, in place of coding it, and adds
+  // what is not. REQUIRES: the same values, gaps (or none) and options at each use.
+  PackedBlobs* blobs = nullptr;
 };
 
 // The file as it is. It must outlive the source. Errors: kUnsupported for a file whose header would

@@ -56,6 +56,10 @@ struct Plan {
   bool is_exact() const;
 };
 
+// By what was measured; of plans that lose nothing the one that promises to lose least is better,
+// because doing better than the exact model is chance. REQUIRES: both are measured.
+bool is_better(const Plan& a, const Plan& b);
+
 class Planner {
  public:
   using Progress = std::function<void(const std::string& stage, double fraction)>;
@@ -90,9 +94,10 @@ class Planner {
   Status measure(Plan& plan);
   // The same on the held-out text, if there is one.
   Status measure_held_out(Plan& plan);
-  // Of all plans measured so far whose tensors are known to have at most `tensor_bytes`, the one
-  // that measured best; nullopt if there is none.
-  std::optional<Plan> best_measured(std::uint64_t tensor_bytes) const;
+  // Of all plans measured so far whose tensors are known to have at most `tensor_bytes`, the best
+  // one, but none with the options of a plan in `without`; nullopt if there is none.
+  std::optional<Plan> best_measured(std::uint64_t tensor_bytes,
+                                    const std::vector<Plan>& without = {}) const;
   // Measures what single steps up and down change in the presence of the plan's other steps.
   // REQUIRES: has_text().
   Status measure_exchanges(const Plan& base);
@@ -149,6 +154,7 @@ class Planner {
   Result<double> last_change(const Plan& plan, std::size_t before);
   LossFit fit_without(const Plan& plan) const;
   Plan plan_of(const Selection& selection) const;
+  bool recall(Plan& plan) const;
   void remember(Plan& plan, const NllChange& change);
   std::vector<StagedExchange> likely_exchanges(const Plan& base) const;
 

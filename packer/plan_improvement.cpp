@@ -8,18 +8,29 @@
 
 namespace bankai::packer {
 
+bool is_better(const Plan& a, const Plan& b) {
+  const auto rank = [](const Plan& plan) {
+    return std::pair(std::max(*plan.measured, 0.0), plan.sum_of_losses);
+  };
+  return rank(a) < rank(b);
+}
+
 Status Planner::measure(Plan& plan) {
+  if (recall(plan)) return {};
+  BANKAI_ASSIGN_OR_RETURN(const NllChange change,
+                          measure_plan(plan.steps, *meter_, exact_nll_, {}));
+  remember(plan, change);
+  return {};
+}
+
+// False if the plan was not measured before.
+bool Planner::recall(Plan& plan) const {
   const auto known = std::ranges::find(measured_, plan.options, &Plan::options);
-  if (known == measured_.end()) {
-    BANKAI_ASSIGN_OR_RETURN(const NllChange change,
-                            measure_plan(plan.steps, *meter_, exact_nll_, {}));
-    remember(plan, change);
-    return {};
-  }
+  if (known == measured_.end()) return false;
   plan.predicted = known->predicted;
   plan.measured = known->measured;
   plan.standard_error = known->standard_error;
-  return {};
+  return true;
 }
 
 void Planner::remember(Plan& plan, const NllChange& change) {
@@ -28,15 +39,12 @@ void Planner::remember(Plan& plan, const NllChange& change) {
   measured_.push_back(plan);
 }
 
-// Of plans that lose nothing the one that promises to lose least: doing better than the exact model
-// is chance.
-std::optional<Plan> Planner::best_measured(std::uint64_t tensor_bytes) const {
-  const auto rank = [](const Plan& plan) {
-    return std::pair(std::max(*plan.measured, 0.0), plan.sum_of_losses);
-  };
+std::optional<Plan> Planner::best_measured(std::uint64_t tensor_bytes,
+                                           const std::vector<Plan>& without) const {
   std::optional<Plan> best;
   for (const Plan& plan : measured_) {
-    if (best && rank(plan) >= rank(*best)) continue;
+    if (best && !is_better(plan, *best)) continue;
+    if (std::ranges::find(without, plan.options, &Plan::options) != without.end()) continue;
     const std::uint64_t bytes = curve_->selection(plan.options).bytes;
     if (bytes > tensor_bytes || !unsettled_tensors(plan).empty()) continue;
     best = plan;
@@ -71,15 +79,17 @@ Status Planner::measure_exchanges(const Plan& base) {
   exchanges_.clear();
   NllMeter::Rows rows;
   for (auto& [first_stage, exchange] : likely_exchanges(base)) {
-    BANKAI_RETURN_IF_ERROR(meter_->advance(rows, first_stage, changes_of(base.steps)));
     std::vector<std::size_t> options = base.options;
     for (const auto& [tensor, option] : exchange.options) options[tensor] = option;
     Plan plan = plan_of(curve_->selection(std::move(options)));
     plan.predicted = *base.measured + plan.predicted - fit_.predict(base.sum_of_losses);
-    BANKAI_ASSIGN_OR_RETURN(const NllChange change,
-                            measure_plan(plan.steps, *meter_, exact_nll_, rows));
-    remember(plan, change);
-    exchange.change = change.mean - *base.measured;
+    if (!recall(plan)) {
+      BANKAI_RETURN_IF_ERROR(meter_->advance(rows, first_stage, changes_of(base.steps)));
+      BANKAI_ASSIGN_OR_RETURN(const NllChange change,
+                              measure_plan(plan.steps, *meter_, exact_nll_, rows));
+      remember(plan, change);
+    }
+    exchange.change = *plan.measured - *base.measured;
     exchanges_.push_back(std::move(exchange));
   }
   return {};

@@ -18,13 +18,23 @@ namespace {
 
 Status check_size(std::uintmax_t size_bytes, const std::string& path) {
   if (size_bytes <= kMaxPatchFileBytes) return {};
-  return make_error(ErrorCode::kBadInput, "%s: a patch of %ju bytes, expected at most %zu",
-                    path.c_str(), size_bytes, kMaxPatchFileBytes);
+  return make_error(ErrorCode::kBadInput,
+                    "%s: %ju bytes, and a patch has at most %zu: is it a model?", path.c_str(),
+                    size_bytes, kMaxPatchFileBytes);
+}
+
+// Models are taken for patches now and then: what is wrong with their JSON is of no help.
+bool looks_like_json(std::string_view content) {
+  const std::size_t first = content.find_first_not_of(" \t\r\n");
+  return first == std::string_view::npos || content[first] == '{' || content[first] == '[';
 }
 
 Result<Patch> parse(std::string_view content, bool binary, const std::string& name) {
   const auto bytes = std::as_bytes(std::span<const char>(content.data(), content.size()));
   if (binary || is_binary_patch(bytes)) return decode_binary(bytes);
+  if (!looks_like_json(content))
+    return Error{ErrorCode::kBadInput,
+                 "neither a binary patch (it would begin with \"BKP\") nor a JSON object"};
   return parse_json(content, label_prefix(name, name.size()));
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bfs/fitness.h"
 #include "bfs/item_sample.h"
 #include "mpi/self_communicator.h"
 #include "tests/bfs/search_rig.h"
@@ -196,6 +197,33 @@ TEST(AcceptBestPrefix, from_the_largest_stops_where_fewer_are_not_better) {
     EXPECT_EQ(some.fitness.fitness, best);
     EXPECT_EQ(some.work < all.work, !sizes.empty());
   }
+}
+
+// Sets that are not acceptable do not end the search for one that is.
+TEST(AcceptBestPrefix, from_the_largest_goes_on_below_what_is_refused) {
+  ContextRig rig;
+  std::vector<CandidateId> list = rig.ranked();
+  ASSERT_GT(list.size(), 12U);
+  list.resize(12);
+  const auto effect_of = [&](std::size_t size) {
+    std::vector<patch::Flip> flips = rig.context->flips(std::span(list).first(size));
+    return target_effect(rig.context->objective(), rig.context->state_scores(),
+                         rig.context->score_patch(flips));
+  };
+  SearchOptions options;
+  for (std::size_t turn = 0; turn < list.size() && options.min_effect == 0.0; ++turn) {
+    std::rotate(list.begin(), list.begin() + 1, list.end());
+    const double few = std::max({effect_of(1), effect_of(2), effect_of(3), effect_of(4)});
+    const double many = std::max({effect_of(6), effect_of(8), effect_of(12)});
+    if (few > 1.02 * many) options.min_effect = 0.5 * (few + many);
+  }
+  ASSERT_GT(options.min_effect, 0.0) << "no list of which the largest sets are refused";
+  ContextRig demanding(options);
+  SearchState all = demanding.state, some = demanding.state;
+  ASSERT_TRUE(accept_best_prefix(*demanding.context, list, all).value());
+  EXPECT_TRUE(
+      accept_best_prefix(*demanding.context, list, some, PrefixSizes::kFromTheLargest).value());
+  EXPECT_LE(some.accepted.size(), 4U);
 }
 
 TEST(AcceptBestPrefix, adds_to_what_is_accepted) {

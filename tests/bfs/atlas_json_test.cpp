@@ -36,6 +36,18 @@ Atlas small_atlas() {
   return atlas;
 }
 
+// Of a strictly binary model, with its tables.
+Atlas binary_atlas() {
+  Atlas atlas = small_atlas();
+  atlas.settings.curvature = false;
+  atlas.settings.rules = {"latest", "dot", "reached", 0.1};
+  AtlasTensor table = atlas.tensors[0];
+  table.address = {0, Projection::kEmbedding};
+  for (AtlasKind& kind : table.kinds) kind.detail->best.tensor = table.address;
+  atlas.tensors.insert(atlas.tensors.begin(), table);
+  return atlas;
+}
+
 TEST(AtlasMerge, refuses_what_does_not_belong_together) {
   const Atlas first = small_atlas();
   const auto refuse = [&](const std::function<void(Atlas&)>& change, const std::string& says) {
@@ -62,15 +74,44 @@ TEST(AtlasMerge, refuses_what_does_not_belong_together) {
   EXPECT_TRUE(check_mergeable(first, renamed).ok());
 }
 
+TEST(AtlasMerge, refuses_other_rules_of_strictly_binary_models) {
+  const Atlas first = binary_atlas();
+  EXPECT_TRUE(check_mergeable(first, first).ok());
+  const auto refuse = [&](const std::optional<AtlasRules>& rules) {
+    Atlas other = first;
+    other.settings.rules = rules;
+    EXPECT_FALSE(check_mergeable(first, other).ok());
+  };
+  refuse({});
+  refuse(AtlasRules{"earliest", "dot", "reached", 0.1});
+  refuse(AtlasRules{"latest", "popcount", "reached", 0.1});
+  refuse(AtlasRules{"latest", "dot", "passed", 0.1});
+  refuse(AtlasRules{"latest", "dot", "reached", 0.11});
+}
+
+TEST(Atlas, keeps_tables_out_of_layers) {
+  Atlas atlas = binary_atlas();
+  atlas.tensors[0].address.layer = atlas.tensors[1].address.layer = 0;
+  EXPECT_EQ(layer_kinds(atlas, 0)[0].candidates, 2U);
+  atlas.tensors.pop_back();
+  EXPECT_TRUE(layer_kinds(atlas, 0).empty());
+  atlas.layers.clear();
+  EXPECT_TRUE(parse_atlas(format_atlas(atlas)).ok());
+}
+
 TEST(AtlasJson, reads_a_small_atlas) {
-  const std::string text = format_atlas(small_atlas());
-  const auto again = parse_atlas(text);
-  ASSERT_TRUE(again.ok()) << again.error().message;
-  EXPECT_EQ(format_atlas(*again), text);
+  for (const Atlas& atlas : {small_atlas(), binary_atlas()}) {
+    const std::string text = format_atlas(atlas);
+    const auto again = parse_atlas(text);
+    ASSERT_TRUE(again.ok()) << again.error().message;
+    EXPECT_EQ(format_atlas(*again), text);
+    EXPECT_NE(text.find("\"activations\"") == std::string::npos,
+              text.find("\"rules\"") == std::string::npos);
+  }
 }
 
 TEST(AtlasJson, refuses_damaged_files) {
-  const std::string text = format_atlas(small_atlas());
+  std::string text = format_atlas(small_atlas());
   const auto refuse = [&](const std::string& from, const std::string& to, const std::string& says,
                           ErrorCode code = ErrorCode::kBadInput) {
     std::string damaged = text;
@@ -110,6 +151,10 @@ TEST(AtlasJson, refuses_damaged_files) {
   refuse("\"best_fitness\":[", "\"best_fitness\":[1e39],\"x\":[", "list of 2 numbers");
   refuse("{\"format\"", std::string(100, '[') + "{\"format\"", "deeper");
   refuse("\"ctx\":512", "\"ctx\":512,\"ctx\":512", "twice");
+  text = format_atlas(binary_atlas());
+  refuse("\"latest\"", "\"last\"", "rules: \"tie\" is unknown");
+  refuse("\"logit_scale\":0.1", "\"logit_scale\":0", "logit_scale");
+  refuse("\"curvature\":false", "\"curvature\":true", "rules");
 }
 
 // No crash, and either an error or an atlas that can be used.

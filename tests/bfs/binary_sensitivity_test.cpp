@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "bfs/binary_delta.h"
 #include "bfs/rank_agreement.h"
 #include "core/counter_rng.h"
@@ -46,18 +49,21 @@ struct Rig {
   Objective objective;
   CandidateSpace space;
   model::BinaryOptions options;
+  double scale;
 
-  Rig(std::span<const std::uint32_t> lengths, std::span<const TensorAddress> tensors)
+  Rig(std::span<const std::uint32_t> lengths, std::span<const TensorAddress> tensors,
+      double logit_scale = kScale)
       : objective(random_texts(lengths)),
         space(
             [this](TensorAddress address) -> std::optional<patch::WeightView> {
               return model::bit_view(model::find_binary_matrix(model, address));
             },
-            tensors, Granularity::kMixed) {}
+            tensors, Granularity::kMixed),
+        scale(logit_scale) {}
 
   ChangeEvaluator make_evaluator(const kernels::KernelTable& table) const {
-    return {std::make_unique<BinaryDelta>(model, table, options, kScale, objective.sequences),
-            table, options.threads, objective};
+    return {std::make_unique<BinaryDelta>(model, table, options, scale, objective.sequences), table,
+            options.threads, objective};
   }
 
   // Predicted changes of the fitness (ids), on top of flips.
@@ -66,7 +72,7 @@ struct Rig {
                               const kernels::KernelTable& table = best_table()) {
     ChangeEvaluator evaluator = make_evaluator(table);
     const std::vector<double> base(evaluator.base_scores().begin(), evaluator.base_scores().end());
-    BinarySensitivity sensitivity(model, table, options, kScale, objective, space);
+    BinarySensitivity sensitivity(model, table, options, scale, objective, space);
     std::vector<std::size_t> used;
     for (std::size_t i = 0; i < objective.items.size(); ++i) used.push_back(i);
     ChosenChanges chosen({ids.begin(), ids.end()}, 2.0);
@@ -91,6 +97,19 @@ struct Rig {
     return changes;
   }
 
+  // Makes the likeliest token the target of the only term.
+  void take_likeliest() {
+    TokenId likeliest = 0;
+    double best = -std::numeric_limits<double>::infinity();
+    for (TokenId token = 0; token < static_cast<TokenId>(kShape.vocabulary); ++token) {
+      objective.terms[0].token = token;
+      const double score = make_evaluator(best_table()).base_scores()[0];
+      if (score > best) likeliest = token;
+      best = std::max(best, score);
+    }
+    objective.terms[0].token = likeliest;
+  }
+
   // Every `step`th candidate.
   std::vector<CandidateId> some_ids(std::uint64_t step) const {
     std::vector<CandidateId> ids;
@@ -99,22 +118,40 @@ struct Rig {
   }
 };
 
+// How a change far beyond 1 nat is told.
+double told(double change) {
+  if (std::abs(change) <= 1.0) return change;
+  return std::copysign(1.0 + std::log(std::abs(change)), change);
+}
+
 // One bit of the top, or one logit, is all that such a flip can change.
-TEST(BinarySensitivity, IsExactWhereOneBitFlipsAtTheTop) {
+void expect_exact_at_the_top(double scale, bool is_right) {
   const std::uint32_t lengths[] = {1};
   const TensorAddress tensors[] = {
       {1, Projection::kDown}, {1, Projection::kOutput}, {0, Projection::kHead}};
-  Rig rig(lengths, tensors);
-  const std::vector<CandidateId> ids = rig.some_ids(37);
+  Rig rig(lengths, tensors, scale);
+  if (is_right) rig.take_likeliest();
+  std::vector<CandidateId> ids;  // whole rows change what is certain
+  for (CandidateId id = 0; id < rig.space.size(); ++id)
+    if (id % 37 == 0 || rig.space.flip(id).kind == patch::FlipKind::kRow) ids.push_back(id);
   const patch::Flip state[] = {patch::row_flip({0, Projection::kGate}, 7)};
   const std::vector<double> predicted = rig.predict(ids, state), exact = rig.evaluate(ids, state);
+  // Exact scores come from logits in floats, of the size of the scale times the width.
+  const double tolerance = 1e-6 * scale * static_cast<double>(kShape.width);
   std::size_t changes = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    EXPECT_NEAR(predicted[i], exact[i], 2e-5 + 1e-5 * std::abs(exact[i]))
+    EXPECT_NEAR(predicted[i], told(exact[i]), tolerance + 1e-5 * std::abs(told(exact[i])))
         << patch::to_string(rig.space.flip(ids[i]));
     changes += exact[i] != 0.0 ? 1U : 0U;
   }
-  EXPECT_GT(changes, 40U);
+  EXPECT_GT(changes, is_right ? 0U : 40U);
+}
+
+TEST(BinarySensitivity, IsExactWhereOneBitFlipsAtTheTop) { expect_exact_at_the_top(kScale, false); }
+
+TEST(BinarySensitivity, IsExactAtTheTopOfAModelThatIsCertain) {
+  for (const double scale : {10.0, 400.0})
+    for (const bool is_right : {false, true}) expect_exact_at_the_top(scale, is_right);
 }
 
 TEST(BinarySensitivity, RanksCandidatesOfEveryMatrix) {

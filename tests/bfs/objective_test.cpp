@@ -58,6 +58,7 @@ TEST(Objective, a_probability_is_e_to_the_log_probability) {
   EXPECT_NEAR(scores[1], std::exp(scores[0]), 1e-12);
   EXPECT_LT(scores[2], 0.0) << "texts keep their log-probability";
   EXPECT_EQ(item_score(objective.items[1], 1e-9), 1.0);
+  EXPECT_TRUE(std::isnan(item_score(objective.items[1], std::nan(""))));
 }
 
 TEST(Objective, has_one_term_per_answer_token) {

@@ -34,6 +34,10 @@ class Failures(SearchProgram):
                 (["-m", MODEL, *self.data, "--flip-penalty", "-1"], "negative"),
                 (["-m", MODEL, *self.data, "--population", "1"], "--population"),
                 (["-m", MODEL, *self.data, "--probe-fraction", "0"], "--probe-fraction"),
+                (["-m", MODEL, *self.data, "--verify-fraction", "2"], "--verify-fraction"),
+                (["-m", MODEL, *self.data, "--verify-fraction", "0.5", "--strategy", "evolve"], "greedy"),
+                (["-m", MODEL, *self.data, "--verify-fraction", "0.5", "--check-ranking", "1"], "greedy"),
+                (["-m", MODEL, *self.data, "--verify-fraction", "0.5", "--scores-out", self.path("sample.csv")], "exact"),
                 (["-m", MODEL, *self.data, "--heldout-level", "2"], "--heldout-level"),
                 (["-m", MODEL, *self.data, "--budget-bytes", "5 apples"], "apples"),
                 (["-m", MODEL, *self.data, "--time-limit", "soon"], "soon"),
@@ -251,6 +255,8 @@ class Results(SearchProgram):
                                  metric)
             self.assertGreater(result["fitness"], 0.0, metric)
             self.assertGreater(result["target_after"], result["target_before"], metric)
+        result = self.search(*self.data, *QUICK, "--metric", "probability", "--verify-fraction", 0.5)
+        self.assertTrue(0.0 < result["target_before"] < result["target_after"] <= 1.0)
         result = self.search(*self.data, *QUICK, "--control-metric", "kl")
         self.assertEqual(result["control_before"], 0.0)
         self.assertLess(result["control_after"], 0.0)

@@ -5,6 +5,8 @@ usage: bench_test.py PROGRAM DEMO_FOLDER
 """
 import json
 import pathlib
+import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,17 @@ DEMO = pathlib.Path(sys.argv.pop(2))
 PROGRAM = sys.argv.pop(1)
 MODEL = DEMO / "bankai-demo-5m.gguf"
 QUICK = {"-p": 8, "-n": 2, "-c": 2, "-r": 1, "-t": 1}
+
+
+def make_bit1(vocabulary, width):
+    """A BIT1 file of one layer with random weights, from its specification; width: whole words."""
+    source = random.Random(3)
+    table = vocabulary * width // 8
+    data = struct.pack("<8IQ", 0x31544942, 1, vocabulary, width, 1, 1, width, 64, 65536)
+    data += source.randbytes(table) + struct.pack("<i", 1)
+    for _ in range(7):
+        data += source.randbytes(width * width // 8) + bytes(4 * width)
+    return data + source.randbytes(table) + bytes(8 * vocabulary)
 
 
 class BenchProgram(unittest.TestCase):
@@ -166,6 +179,21 @@ class BenchProgram(unittest.TestCase):
                           self.run_program("-m", path, "--profile", code=2))
         self.assertIn("expected one of 12m, 21m",
                       self.run_program("--random-residual", "5m", code=2))
+
+    def test_binary_models_without_flips_to_measure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "model.bit1"
+            quick = ["-m", path, "-p", 8, "-n", 0, "-r", 1, "-t", 1, "-q"]
+            for vocabulary, width, why in ((128, 64, "rows of 64 weights"),
+                                           (128, 192, "rows of 192 weights"),
+                                           (300, 128, "300 tokens")):
+                path.write_bytes(make_bit1(vocabulary, width))
+                self.assertIn(why, self.run_program(*quick, "-c", 2, code=2))
+                report = json.loads(self.run_program(*quick, "--json"))
+                self.assertGreater(report["prompt_tps"], 0.0)
+                self.assertIsNone(report["candidates_per_s"])
+                self.assertIsNone(report["candidate_layers"])
+            self.assertIn(f"not measured: {why}", self.run_program(*quick))
 
 
 if __name__ == "__main__":

@@ -145,9 +145,25 @@ class BinarySearch(unittest.TestCase):
         self.assertGreater(result["heldout"]["after"], result["heldout"]["before"])
         self.assertEqual(len(result["explain"]), result["flips"])
         atlas = self.path("map.json")
-        run([SEARCH], "-m", self.model, "--target", self.path("train.txt"), "--tensors", "gate,up",
-            "--granularity", "mixed", "--ctx", 64, *SCALE, "--atlas", atlas, "-q", "-t", 1)
-        self.assertIn("tensors", json.loads(atlas.read_text()))
+        make = [[SEARCH], "-m", self.model, "--target", self.path("train.txt"), "--granularity",
+                "mixed", "--ctx", 64, "-q", "-t", 1, *SCALE, "--tensors"]
+        table = run(*make, "gate,embed,head", "--atlas", atlas, "--atlas", self.path("map.svg"))
+        content = json.loads(atlas.read_text())
+        self.assertEqual(content["rules"], {"tie": "earliest", "score": "dot",
+                                            "threshold": "reached", "logit_scale": SCALE[1]})
+        self.assertFalse(content["curvature"])
+        self.assertNotIn("activations", content)
+        self.assertEqual([layer["kinds"][0]["candidates"] for layer in content["layers"]],
+                         [WIDTH, WIDTH], "tables are no part of layer 0")
+        self.assertEqual([tensor["tensor"] for tensor in content["tensors"]],
+                         ["gate", "embed", "head", "gate"])
+        places = [line.split()[0] for line in table.splitlines() if " row " in line]
+        self.assertEqual(places[:4], ["0", "1", "embed", "head"], table)
+        other = self.path("other.json")
+        run(*make, "head", "--tie", "latest", "--atlas", other)
+        self.assertEqual(json.loads(other.read_text())["layers"], [])
+        self.assertIn("the set of rules is tie latest",
+                      run([SEARCH], "--merge-atlas", atlas, "--merge-atlas", other, code=3))
 
     def test_predictions_are_the_same_for_ranks_threads_and_kernels(self):
         options = ["--granularity", "mixed", "--shortlist", 12, "--iterations", 2, "--layers", 1,
@@ -180,6 +196,11 @@ class BinarySearch(unittest.TestCase):
         bad = self.path("bad.txt")
         bad.write_text("caf\u00e9 au lait")
         self.assertIn("bad.txt: byte 0xc3 at offset 3",
+                      self.search("x.bkp", "--heldout", bad, code=3))
+        bad = self.path("bad.json")
+        bad.write_text(json.dumps([{"name": "one", "prompt": "a", "correct": "b",
+                                    "alternates": ["c", "\u00e9"]}]))
+        self.assertIn("bad.json: probe one: byte 0xc3 at offset 0",
                       self.search("x.bkp", "--heldout", bad, code=3))
 
 

@@ -3,7 +3,9 @@
 bankai-pack and bankai-bench make of them:
 infer_golf_test.py BANKAI_INFER BANKAI_PACK BANKAI_BENCH MAKE_GOLF_CHECKPOINT"""
 import importlib.util
+import io
 import json
+import lzma
 import math
 import os
 import random
@@ -156,6 +158,11 @@ class GolfTest(unittest.TestCase):
                                     "--reference-kernel", "scalar", "--reference", path))
         self.assertEqual(itself["maximum_kld"], 0.0)
         self.assertEqual(itself["shrink"], 1.0)
+        other = self.path("other.gguf")
+        with open(other, "wb") as out:
+            out.write(b"GGUF" + bytes(60))
+        self.assertIn("expected a parameter-golf checkpoint",
+                      self.fails(3, *common, "--reference", other))
         for wrong in (("--reference-patch", path), ("--reference-activations", "a8")):
             self.fails(2, *common, *wrong)
 
@@ -297,7 +304,9 @@ class GolfTest(unittest.TestCase):
         for command in (["pack", "-o", self.path("o")], ["plan", "--budget-bytes", 9], ["info"],
                         ["verify"], ["unpack", "-o", self.path("o")],
                         ["convert", "-o", self.path("o"), "--to", "tq2_0"]):
-            self.assertIn("bankai-pack compare", self.fails(3, *command, path, program=PACKER))
+            message = self.fails(3, *command, path, program=PACKER)
+            self.assertIn("as parameter-golf checkpoints are", message)
+            self.assertIn("bankai-pack compare", message)
 
     def test_a_tensor_that_is_there_twice_is_refused(self):
         checkpoint = maker.Checkpoint("two-bit", maker.SHAPES["two-bit", "tiny"], 1)
@@ -310,8 +319,8 @@ class GolfTest(unittest.TestCase):
         self.assertIn("second tensor", message)
         self.assertIn(name, message)
 
-    def test_groups_beyond_every_matrix_are_refused(self):
-        # 2^24 rows of 2^40 columns are 0 modulo 2^64: no codes and no scales, but a matrix.
+    def write_table(self, name, rows, cols, padded_cols, group, scales, code_bytes):
+        """An xz file whose table of tokens has signs and scales, all 0."""
         def text(content):
             return b"X" + struct.pack("<I", len(content)) + content.encode()
 
@@ -319,19 +328,43 @@ class GolfTest(unittest.TestCase):
             return b"\x8a\x08" + struct.pack("<q", value)
 
         storage = b"((" + text("storage") + b"ctorch\nHalfStorage\n" + text("0") + text("cpu")
-        scale = (b"ctorch._utils\n_rebuild_tensor_v2\n" + storage + number(0) + b"tQ" + number(0)
-                 + number(0) + b"\x85" + number(1) + b"\x85\x89ccollections\nOrderedDict\n)RtR")
-        entry = (text("type") + text("binary") + text("shape") + number(2**24) + number(1) + b"\x86"
-                 + text("padded_cols") + number(2**40) + text("group_size") + number(2**40)
-                 + text("scale") + scale + text("packed") + b"C\x00")
-        path = self.path("huge.pt")
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        scale = (b"ctorch._utils\n_rebuild_tensor_v2\n" + storage + number(scales) + b"tQ"
+                 + number(0) + number(scales) + b"\x85" + number(1)
+                 + b"\x85\x89ccollections\nOrderedDict\n)RtR")
+        entry = (text("type") + text("binary") + text("shape") + number(rows) + number(cols)
+                 + b"\x86" + text("padded_cols") + number(padded_cols) + text("group_size")
+                 + number(group) + text("scale") + scale + text("packed") + b"B"
+                 + struct.pack("<I", code_bytes) + bytes(code_bytes))
+        plain = io.BytesIO()
+        with zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("m/data.pkl",
                              b"\x80\x02}(" + text("tok_emb.weight") + b"}(" + entry + b"uu.")
-            archive.writestr("m/data/0", b"")
-        result = run("-m", path, "--tokenize", "-p", "x")
-        self.assertEqual(result.returncode, 3, result.stderr)
-        self.assertIn("do not fill groups", result.stderr)
+            archive.writestr("m/data/0", bytes(2 * scales))
+        path = self.path(name)
+        with open(path, "wb") as out:
+            out.write(lzma.compress(plain.getvalue()))
+        return path
+
+    def test_groups_beyond_every_matrix_are_refused(self):
+        # 2^24 rows of 2^40 columns are 0 modulo 2^64: no codes and no scales, but a matrix.
+        path = self.write_table("huge.ptz", 2**24, 1, 2**40, 2**40, 0, 0)
+        self.assertIn("do not fill groups", self.fails(3, "-m", path, "--tokenize", "-p", "x"))
+
+    def test_memory_follows_the_content(self):
+        # One row would leave 15 of 16 places in its columns free; a scale takes what it needs.
+        for rows, cols, message in ((1, 2**20, "too wide for so few rows"),
+                                    (16, 2**16, "attn.q_gain|no tensor|skip_weights")):
+            path = self.write_table("wide.ptz", rows, cols, cols, 1, rows * cols, rows * cols // 8)
+            self.assertLess(os.path.getsize(path), 2000)
+            process = subprocess.Popen([PROGRAM, "-m", path, "--tokenize", "-p", "x"],
+                                       stderr=subprocess.PIPE, text=True)
+            found = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            process.stderr.close()
+            self.assertEqual(process.returncode, 3, found)
+            self.assertRegex(found, message)
+            self.assertLess(usage.ru_maxrss, 300 * 1024)  # KiB
 
     def test_wrong_use(self):
         _, path = self.write("two-bit", 8)

@@ -136,7 +136,7 @@ class ResidualSearch(unittest.TestCase):
         for option in (["--activations", "a8"], ["--logit-scale", "1"], ["--explain"]):
             self.assertIn(f"{option[0]} does not go with a bankai-binary model",
                           self.search("x.bkp", *option, code=2))
-        self.assertIn("embed is not a 1-bit",
+        self.assertIn("the embedding of this model is made of floats",
                       self.search("x.bkp", tensors="embed", code=3))
         bad = self.path("bad.txt")
         bad.write_text("caf\u00e9 au lait")

@@ -37,6 +37,14 @@ GolfWeights make_weights(Kind kind, std::size_t rows, std::size_t cols, std::siz
   return weights;
 }
 
+// An element, with all its scales.
+double weight(const GolfWeights& of, std::size_t row, std::size_t col) {
+  if (of.trits.empty()) return of.scale * static_cast<double>(of.numbers[row * of.cols + col]);
+  const double trit = of.trits[row * of.cols + col];
+  if (of.group_scales.empty()) return of.scale * trit;
+  return of.scale * trit * static_cast<double>(of.group_scales[row * of.groups() + col / of.group]);
+}
+
 std::vector<double> product(const kernels::KernelTable& table, const GolfMatrix& matrix,
                             const std::vector<float>& x, std::size_t tokens,
                             const std::vector<double>& factors) {
@@ -56,6 +64,7 @@ TEST(GolfMatrix, ProductsAreThoseOfTheWeights) {
                                                                                    {130, 300, 16},
                                                                                    {37, 200, 192},
                                                                                    {24, 260, 1000},
+                                                                                   {3, 700, 200},
                                                                                    {5, 384, 256}}) {
       const GolfWeights weights = make_weights(kind, rows, cols, group);
       const GolfMatrix matrix(weights);
@@ -70,9 +79,12 @@ TEST(GolfMatrix, ProductsAreThoseOfTheWeights) {
         for (std::size_t r = 0; r < rows; ++r) {
           double sum = 0.0;
           for (std::size_t c = 0; c < cols; ++c)
-            sum += weights.value(r, c) * static_cast<double>(x[t * cols + c]);
+            sum += weight(weights, r, c) * static_cast<double>(x[t * cols + c]);
           EXPECT_NEAR(found[t * rows + r], factors[t] * sum, 1e-5) << name;
         }
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < cols; ++c)
+          ASSERT_EQ(matrix.value(r, c), weight(weights, r, c)) << name;
       for (const kernels::KernelTable* table : kernels::all_kernels())
         if (kernels::is_supported(*table)) {
           EXPECT_EQ(product(*table, matrix, x, kTokens, factors), found) << table->name << name;
@@ -94,6 +106,23 @@ TEST(GolfMatrix, WholeNumbersAreExact) {
   }
 }
 
+// 2^24 + 1 has no float: 129 columns in one sum would lose the 1.
+TEST(GolfMatrix, RunsOfAGroupEndAfter128Columns) {
+  for (const std::size_t group : {0U, 200U, 256U}) {
+    GolfWeights weights;
+    weights.rows = 1;
+    weights.cols = 200;
+    weights.trits.assign(200, 1);
+    weights.group = group;
+    if (group != 0) weights.group_scales.assign(1, 1.0F);
+    std::vector<float> x(200, 0.0F);
+    x[0] = 0x1p24F;
+    x[128] = 1.0F;
+    const auto found = product(*kernels::all_kernels().front(), GolfMatrix(weights), x, 1, {1.0});
+    EXPECT_EQ(found[0], 0x1p24 + 1.0) << group;
+  }
+}
+
 TEST(GolfMatrix, TakesWhatItsNumbersNeed) {
   const auto bytes = [](Kind kind) {
     return GolfMatrix(make_weights(kind, 256, 256, 128)).bytes();
@@ -104,6 +133,10 @@ TEST(GolfMatrix, TakesWhatItsNumbersNeed) {
   EXPECT_EQ(bytes(Kind::kHalves), 256U * 256 * 2);
   EXPECT_EQ(bytes(Kind::kFloats), 256U * 256 * 4);
   EXPECT_EQ(GolfMatrix().bytes(), 0U);
+  // A scale takes what it needs, however few the rows are.
+  EXPECT_EQ(GolfMatrix(make_weights(Kind::kGroups, 1, 256, 1)).bytes(), 256U * 16 / 4 + 256 * 4);
+  EXPECT_EQ(GolfMatrix::padding(1, 256), 256U * 15);
+  EXPECT_EQ(GolfMatrix::padding(32, 256), 0U);
 }
 
 TEST(GolfMatrix, SlicesAreRows) {
@@ -112,7 +145,7 @@ TEST(GolfMatrix, SlicesAreRows) {
     const GolfWeights part = whole.slice(7, 5);
     ASSERT_EQ(part.rows, 5U);
     for (std::size_t r = 0; r < 5; ++r)
-      for (std::size_t c = 0; c < 70; ++c) EXPECT_EQ(part.value(r, c), whole.value(7 + r, c));
+      for (std::size_t c = 0; c < 70; ++c) EXPECT_EQ(weight(part, r, c), weight(whole, 7 + r, c));
   }
 }
 

@@ -43,7 +43,6 @@ GolfModel small_model(bool quantizes) {
   p.quantizes_activations = quantizes;
   p.normalizes_projection_inputs = !quantizes;
   model.tokens = matrix(37, 10, 1);
-  model.token_rows = numbers(370, 1, 0.5);
   model.expand = matrix(24, 10, 2);
   model.shrink = matrix(10, 24, 3);
   for (std::uint64_t b = 0; b < 2; ++b) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernels/dispatch.h"
 #include "packer/tensor_coding.h"
 #include "tests/support/small_model.h"
@@ -9,6 +11,8 @@
 
 namespace bankai::packer {
 namespace {
+
+constexpr std::uint64_t kDense = 16;  // budgets of a curve
 
 Result<std::uint64_t> coded_size(const model::GgufTensor& tensor, const LossyTensor& changed) {
   BANKAI_ASSIGN_OR_RETURN(const CodedTensor coded,
@@ -26,10 +30,12 @@ struct Rig {
 };
 
 // Tensors of four times `sample_weights` weights are judged by samples.
-std::unique_ptr<Rig> make_rig(std::size_t sample_weights, int threads = 1) {
+std::unique_ptr<Rig> make_rig(std::size_t sample_weights, int threads = 1,
+                              std::vector<model::TokenId> text = {}) {
   auto rig = std::make_unique<Rig>();
   testing::SmallShape shape;
   shape.types = {kernels::TensorType::kF16, kernels::TensorType::kQ1_0};
+  if (!text.empty()) shape.num_layers = 1;
   rig->bytes = testing::small_model_bytes(shape);
   rig->model = model::Model::from_file(model::GgufFile::parse(rig->bytes, "small").value()).value();
   rig->options.threads = threads;
@@ -37,6 +43,9 @@ std::unique_ptr<Rig> make_rig(std::size_t sample_weights, int threads = 1) {
   PlanSettings settings;
   settings.forward = model::forward_options(kernels::ActivationMode::kA8, threads);
   settings.sample_weights = sample_weights;
+  settings.calibration = std::move(text);
+  settings.context = 32;
+  settings.max_measurements = 16;
   for (const PackedTensor& tensor : rig->exact) settings.exact_bytes.push_back(tensor.bytes());
   rig->planner = Planner::make(*rig->model, *kernels::select_kernel("").value(),
                                std::move(settings), coded_size, [](const std::string&, double) {})
@@ -44,6 +53,10 @@ std::unique_ptr<Rig> make_rig(std::size_t sample_weights, int threads = 1) {
   rig->budgets = std::make_unique<BudgetPlanner>(
       BudgetPlanner::make(rig->model->file(), *rig->planner, rig->options, rig->exact).value());
   return rig;
+}
+
+std::unique_ptr<Rig> measured_rig(int threads) {
+  return make_rig(2048, threads, testing::random_tokens(65, 299, 3));
 }
 
 // Rigs take a while to make; plans only make their sizes more exact.
@@ -104,6 +117,38 @@ TEST(BudgetPlanner, WhatCannotBeReachedNamesTheSmallestSize) {
   EXPECT_NE(plan.error().message.find(std::to_string(sampled_rig().budgets->smallest_bytes())),
             std::string::npos)
       << plan.error().message;
+}
+
+// Plans are chosen again whenever sizes become exact, and the best of all that fit is given.
+TEST(BudgetPlanner, DenseCurvesNeverRiseAndDoNotDependOnThreads) {
+  const std::unique_ptr<Rig> one = measured_rig(1), three = measured_rig(3);
+  ASSERT_TRUE(has_estimates(*one->planner));
+  const std::uint64_t least = one->budgets->smallest_bytes();
+  const std::uint64_t most =
+      measure_pack(pack_source(one->model->file()).value(), one->options)->total_bytes;
+  double last = 1e300;
+  for (std::uint64_t i = 0; i < kDense; ++i) {
+    const std::uint64_t budget = least + (most - least) * i / kDense;
+    const auto plan = one->budgets->plan(budget), same = three->budgets->plan(budget);
+    ASSERT_TRUE(plan.ok()) << plan.error().message;
+    ASSERT_TRUE(same.ok()) << same.error().message;
+    EXPECT_LE(plan->ledger.total_bytes, budget);
+    EXPECT_TRUE(one->planner->unsettled_tensors(plan->plan).empty());
+    EXPECT_LE(std::max(*plan->plan.measured, 0.0), last);
+    last = std::max(*plan->plan.measured, 0.0);
+    EXPECT_EQ(plan->plan.options, same->plan.options);
+    EXPECT_EQ(plan->plan.measured, same->plan.measured);
+    EXPECT_EQ(plan->plan.predicted, same->plan.predicted);
+    EXPECT_EQ(plan->ledger.total_bytes, same->ledger.total_bytes);
+  }
+  // Sizes that have become exact may have moved the smallest plan, so it is looked for again.
+  const auto none = one->budgets->plan(100);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code, ErrorCode::kNoSolution);
+  const std::uint64_t smallest = one->budgets->smallest_bytes();
+  EXPECT_NE(none.error().message.find(std::to_string(smallest) + " bytes"), std::string::npos);
+  EXPECT_FALSE(one->budgets->plan(smallest - 1).ok());
+  EXPECT_TRUE(one->budgets->plan(smallest).ok());
 }
 
 TEST(BudgetPlanner, TheListOfStepsDoesNotDependOnThreads) {
