@@ -12,20 +12,6 @@ namespace bankai::bfs {
 namespace {
 
 constexpr std::uint64_t kTableBytes = std::uint64_t{1} << 30U;  // of predicted changes, per rank
-constexpr std::uint64_t kEmitTogether = 1U << 16U;
-
-void emit(const CandidateSpace& space, IndexRange tensors, const ChangeTable& table,
-          ChangeSink& sink) {
-  for (std::size_t tensor = tensors.begin; tensor < tensors.end; ++tensor)
-    for (const patch::FlipKind kind : kFlipKinds) {
-      const std::uint64_t count = space.count(tensor, kind);
-      for (std::uint64_t i = 0; i < count; i += kEmitTogether) {
-        const CandidateId first = space.first(tensor, kind) + i;
-        sink.take(first, table.changes(first, std::min(kEmitTogether, count - i)));
-      }
-    }
-}
-
 }  // namespace
 
 BinarySensitivity::BinarySensitivity(const model::BinaryModel& model,
@@ -180,7 +166,7 @@ Result<std::uint64_t> BinarySensitivity::run(
     BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, status));
     communicator.all_reduce(table.target_gains(), mpi::ReduceOp::kSum);
     communicator.all_reduce(table.control_losses(), mpi::ReduceOp::kSum);
-    emit(space_, tensors, table, sink);
+    table.emit(space_, tensors, sink);
     work += 4 * model_.layers.size() * num_tokens;
   }
   return work;

@@ -18,6 +18,18 @@ std::vector<PredictedChange> ChangeTable::changes(CandidateId first, std::uint64
   return result;
 }
 
+void ChangeTable::emit(const CandidateSpace& space, IndexRange tensors, ChangeSink& sink) const {
+  constexpr std::uint64_t kTogether = 1U << 16U;
+  for (std::size_t tensor = tensors.begin; tensor < tensors.end; ++tensor)
+    for (const patch::FlipKind kind : kFlipKinds) {
+      const std::uint64_t count = space.count(tensor, kind);
+      for (std::uint64_t i = 0; i < count; i += kTogether) {
+        const CandidateId first = space.first(tensor, kind) + i;
+        sink.take(first, changes(first, std::min(kTogether, count - i)));
+      }
+    }
+}
+
 void ChosenChanges::take(CandidateId first, std::span<const PredictedChange> changes) {
   auto next = std::lower_bound(ids_.begin(), ids_.end(), first);
   for (; next != ids_.end() && *next < first + changes.size(); ++next)

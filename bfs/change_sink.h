@@ -10,6 +10,7 @@
 #include "bfs/candidate_space.h"
 #include "bfs/predicted_change.h"
 #include "bfs/proposal.h"
+#include "core/partition.h"
 
 namespace bankai::bfs {
 
@@ -39,6 +40,8 @@ class ChangeTable final : public ChangeSink {
   std::span<std::int64_t> control_losses() { return control_losses_; }
   // The sums of candidates first, first + 1, …, first + count - 1.
   std::vector<PredictedChange> changes(CandidateId first, std::uint64_t count) const;
+  // Those of all candidates of the space's tensors, one kind of one tensor after the other.
+  void emit(const CandidateSpace& space, IndexRange tensors, ChangeSink& sink) const;
 
  private:
   CandidateId first_;

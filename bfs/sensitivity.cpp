@@ -13,23 +13,8 @@ namespace {
 // block, which needs no sums over blocks.
 constexpr std::size_t kBlockTokens = 4096;
 
-constexpr std::uint64_t kEmitTogether = 1U << 16U;
-
 std::uint64_t table_bytes(const CandidateSpace& space, std::size_t tensor) {
   return (space.first(tensor + 1) - space.first(tensor)) * sizeof(PredictedChange);
-}
-
-// All candidates of a table, one kind of one tensor after the other.
-void emit(const CandidateSpace& space, IndexRange tensors, const ChangeTable& table,
-          ChangeSink& sink) {
-  for (std::size_t tensor = tensors.begin; tensor < tensors.end; ++tensor)
-    for (const patch::FlipKind kind : kFlipKinds) {
-      const std::uint64_t count = space.count(tensor, kind);
-      for (std::uint64_t i = 0; i < count; i += kEmitTogether) {
-        const CandidateId first = space.first(tensor, kind) + i;
-        sink.take(first, table.changes(first, std::min(kEmitTogether, count - i)));
-      }
-    }
 }
 
 // Where the lowest of the tensors enters: the attention of a layer comes after its feed-forward in
@@ -133,7 +118,7 @@ Result<std::uint64_t> Sensitivity::run(mpi::Communicator& communicator,
     BANKAI_RETURN_IF_ERROR(mpi::agree(communicator, status));
     communicator.all_reduce(table.target_gains(), mpi::ReduceOp::kSum);
     communicator.all_reduce(table.control_losses(), mpi::ReduceOp::kSum);
-    emit(space_, tensors, table, sink);
+    table.emit(space_, tensors, sink);
   }
   return work;
 }

@@ -159,16 +159,19 @@ Result<DivergenceResult> measure_chunks(
   return summarise(positions, chunk_ends);
 }
 
+Status check_vocabularies(std::size_t reference, std::size_t model) {
+  if (reference == model) return {};
+  return make_error(ErrorCode::kBadInput,
+                    "the reference predicts %zu tokens, the model %zu: no divergence is defined",
+                    reference, model);
+}
+
 Result<DivergenceResult> measure_divergence(
     DivergenceSide reference, DivergenceSide other, std::span<const TokenId> tokens,
     std::size_t context, std::size_t max_chunks,
     const std::function<void(std::size_t, std::size_t)>& progress) {
-  const std::size_t vocabulary = reference.transformer.model().parameters().vocabulary;
-  const std::size_t other_vocabulary = other.transformer.model().parameters().vocabulary;
-  if (vocabulary != other_vocabulary)
-    return make_error(ErrorCode::kBadInput,
-                      "the reference predicts %zu tokens, the model %zu: no divergence is defined",
-                      vocabulary, other_vocabulary);
+  BANKAI_RETURN_IF_ERROR(check_vocabularies(reference.transformer.model().parameters().vocabulary,
+                                            other.transformer.model().parameters().vocabulary));
   return measure_chunks(
       tokens, context, max_chunks,
       [&](std::span<const TokenId> chunk, std::vector<PositionDivergence>& positions) {

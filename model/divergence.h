@@ -54,6 +54,9 @@ struct DivergenceResult {
 DivergenceResult summarise(std::span<const PositionDivergence> positions,
                            std::span<const std::size_t> chunk_ends);
 
+// Errors: kBadInput unless both predict as many tokens.
+Status check_vocabularies(std::size_t reference, std::size_t model);
+
 // Figures of a text: compare() appends the positions of a chunk, one for each of its tokens but the
 // last. Chunks of `context` tokens, at most `max_chunks` of them; `progress(done, all)` counts
 // them. REQUIRES: context at least 2. Errors: kBadInput for a text of fewer than two tokens.

@@ -44,10 +44,7 @@ Result<DivergenceResult> measure_golf_divergence(
     std::size_t context, std::size_t max_chunks,
     const std::function<void(std::size_t, std::size_t)>& progress) {
   const std::size_t vocabulary = reference.parameters().vocabulary;
-  if (vocabulary != other.parameters().vocabulary)
-    return make_error(ErrorCode::kBadInput,
-                      "the reference predicts %zu tokens, the model %zu: no divergence is defined",
-                      vocabulary, other.parameters().vocabulary);
+  BANKAI_RETURN_IF_ERROR(check_vocabularies(vocabulary, other.parameters().vocabulary));
   BANKAI_RETURN_IF_ERROR(check_golf_tokens(tokens, vocabulary));
   return measure_chunks(
       tokens, context, max_chunks,
