@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "bfs/candidate_sets.h"
+#include "bfs/trial_sets.h"
 
 namespace bankai::bfs {
 namespace {
@@ -21,40 +22,6 @@ Unit unit_of(const patch::Flip& flip) {
 }
 
 constexpr std::size_t kSetsTogether = 2;  // from the largest down
-
-// 1, 2, 3, 4, 6, 8, 12, 16, 24 … up to and with `largest`.
-std::vector<std::size_t> prefix_sizes(std::size_t largest) {
-  std::vector<std::size_t> sizes;
-  for (std::size_t size = 1; size < largest; size *= 2) {
-    sizes.push_back(size);
-    if (size >= 2 && size + size / 2 < largest) sizes.push_back(size + size / 2);
-  }
-  if (largest > 0) sizes.push_back(largest);
-  return sizes;
-}
-
-// The state with the first 1, 2, 3, 4 … of `ranked` flipped, as far as the budgets allow.
-std::vector<std::vector<CandidateId>> prefixes_within_budget(const SearchContext& context,
-                                                             std::span<const CandidateId> ranked,
-                                                             const SearchState& state) {
-  const auto fits = [&](std::size_t count) {
-    return context.within_budget(toggled(context.space(), state.accepted, ranked.first(count)));
-  };
-  std::size_t largest = ranked.size();
-  if (!fits(largest)) {  // the encoded size grows with the number of flips, so halving finds the
-                         // largest that fits
-    std::size_t low = 0;
-    while (largest - low > 1) {
-      const std::size_t middle = low + (largest - low) / 2;
-      (fits(middle) ? low : largest) = middle;
-    }
-    largest = low;
-  }
-  std::vector<std::vector<CandidateId>> sets;
-  for (const std::size_t size : prefix_sizes(largest))
-    sets.push_back(toggled(context.space(), state.accepted, ranked.first(size)));
-  return sets;
-}
 
 // A set that was evaluated. value: its fitness less the penalty of its flips.
 struct Trial {
@@ -129,20 +96,22 @@ Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids,
   return {};
 }
 
-Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
-                                SearchState& state, PrefixSizes which) {
-  const std::vector<std::vector<CandidateId>> sets = prefixes_within_budget(context, ranked, state);
+Result<bool> accept_best_set(SearchContext& context, std::span<const CandidateId> ranked,
+                             SearchState& state, TrialOrder order) {
+  const std::uint64_t work_before = state.work;
+  BANKAI_ASSIGN_OR_RETURN(const std::vector<std::vector<CandidateId>> sets,
+                          sets_to_try(context, ranked, state));
   const double penalty = context.options().flip_penalty;
   const auto net = [&](double value, std::size_t flips) {
     return value - penalty * static_cast<double>(flips);
   };
   const double needed =
       net(state.fitness.fitness, state.accepted.size()) + context.options().min_gain;
-  const std::uint64_t work_before = state.work;
-  std::vector<Trial> trials;  // of the largest sets, the smallest of them first
+  std::vector<Trial> trials;  // of the largest changes, the smallest of them first
   while (trials.size() < sets.size()) {
     const std::size_t left = sets.size() - trials.size();
-    const std::size_t count = which == PrefixSizes::kAll ? left : std::min(left, kSetsTogether);
+    const std::size_t count =
+        order == TrialOrder::kAllAtOnce ? left : std::min(left, kSetsTogether);
     const auto some = std::span(sets).subspan(left - count, count);
     const auto found = context.score_sets(some, state);
     if (!found.ok()) {

@@ -1,5 +1,6 @@
 // From single scores to a set that works together: the best candidates of a round are tried in
-// growing numbers on top of what is accepted, and the best number is kept.
+// growing numbers on top of what is accepted, or in place of a part of it, and the best set is
+// kept.
 #pragma once
 
 #include <optional>
@@ -23,14 +24,13 @@ double useless_fitness(const SearchContext& context, const SearchState& state);
 Status score_in_chunks(SearchContext& context, std::span<const CandidateId> ids, SearchState& state,
                        std::optional<double> threshold = std::nullopt);
 
-// Which numbers of candidates are tried: all, or from the largest down as long as fewer are better.
-enum class PrefixSizes { kAll, kFromTheLargest };
+// All sets of a round at once, or from the largest change down as long as smaller ones are better.
+enum class TrialOrder { kAllAtOnce, kFromTheLargest };
 
-// Collective. Tries the state with the first 1, 2, 3, 4, 6, 8, 12, 16 … of `ranked` flipped, as far
-// as the budgets allow, and accepts the number that has the highest fitness less the penalty of its
-// flips, if that gains more than min_gain and SearchContext::is_acceptable. True if anything was
-// accepted.
-Result<bool> accept_best_prefix(SearchContext& context, std::span<const CandidateId> ranked,
-                                SearchState& state, PrefixSizes which = PrefixSizes::kAll);
+// Collective. Tries the sets of bfs/trial_sets.h and accepts the one that has the highest fitness
+// less the penalty of its flips, if that gains more than min_gain and SearchContext::is_acceptable.
+// True if one was accepted.
+Result<bool> accept_best_set(SearchContext& context, std::span<const CandidateId> ranked,
+                             SearchState& state, TrialOrder order = TrialOrder::kAllAtOnce);
 
 }  // namespace bankai::bfs

@@ -17,7 +17,7 @@ class Exhaustive final : public Strategy {
     std::erase_if(ids, [&](CandidateId id) { return !context.is_legal(id); });
     BANKAI_RETURN_IF_ERROR(score_in_chunks(context, ids, state));
     const std::vector<CandidateId> ranked = rank_improving(context, state);
-    BANKAI_ASSIGN_OR_RETURN(const bool accepted, accept_best_prefix(context, ranked, state));
+    BANKAI_ASSIGN_OR_RETURN(const bool accepted, accept_best_set(context, ranked, state));
     state.ranking = std::move(state.scored);
     state.scored.clear();
     state.finished = !accepted;

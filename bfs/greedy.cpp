@@ -25,8 +25,8 @@ class Greedy final : public Strategy {
     const std::vector<CandidateId> ranked = rank_improving(context, state);
     BANKAI_ASSIGN_OR_RETURN(
         const bool accepted,
-        accept_best_prefix(context, ranked, state,
-                           by_sample ? PrefixSizes::kFromTheLargest : PrefixSizes::kAll));
+        accept_best_set(context, ranked, state,
+                        by_sample ? TrialOrder::kFromTheLargest : TrialOrder::kAllAtOnce));
     state.work += work_of_proposals;
     state.ranking = std::move(state.scored);
     state.scored.clear();

@@ -44,10 +44,10 @@ Status settle_rivals(SearchContext& context, const SearchState& before, SearchSt
   return {};
 }
 
-bool budget_is_full(const SearchContext& context, const SearchState& state) {
+// The other strategies go on within a full budget: they also exchange flips.
+bool ends_with_full_budget(const SearchContext& context, const SearchState& state) {
   const SearchOptions& options = context.options();
-  // Evolution goes on within a full budget: it also exchanges flips.
-  return options.strategy != StrategyKind::kEvolve && options.budget_flips > 0 &&
+  return options.strategy == StrategyKind::kHillClimb && options.budget_flips > 0 &&
          state.accepted.size() >= options.budget_flips;
 }
 
@@ -65,7 +65,7 @@ Status run_search(SearchContext& context, HeldOut* held_out, SearchState& state)
   while (!state.finished) {
     BANKAI_RETURN_IF_ERROR(context.enter_state(state));
     note_on_front(context, state);
-    if (state.round >= options.iterations || budget_is_full(context, state)) {
+    if (state.round >= options.iterations || ends_with_full_budget(context, state)) {
       state.finished = true;
       break;
     }

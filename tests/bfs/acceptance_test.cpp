@@ -141,7 +141,7 @@ TEST(Estimate, by_all_items_is_the_score_and_by_some_theirs) {
   }
 }
 
-TEST(AcceptBestPrefix, keeps_the_best_number_of_candidates) {
+TEST(AcceptBestSet, keeps_the_best_number_of_candidates) {
   ContextRig rig;
   const std::vector<CandidateId> ranked = rig.ranked();
   ASSERT_GT(ranked.size(), 8U);
@@ -158,7 +158,7 @@ TEST(AcceptBestPrefix, keeps_the_best_number_of_candidates) {
       best_size = size;
     }
   }
-  const Result<bool> accepted = accept_best_prefix(*rig.context, ranked, rig.state);
+  const Result<bool> accepted = accept_best_set(*rig.context, ranked, rig.state);
   ASSERT_TRUE(accepted.ok());
   EXPECT_TRUE(*accepted);
   EXPECT_EQ(rig.state.accepted,
@@ -168,7 +168,7 @@ TEST(AcceptBestPrefix, keeps_the_best_number_of_candidates) {
 }
 
 // From 12 and 8 down in pairs, for as long as the smallest number tried is the best, or none helps.
-TEST(AcceptBestPrefix, from_the_largest_stops_where_fewer_are_not_better) {
+TEST(AcceptBestSet, from_the_largest_stops_where_fewer_are_not_better) {
   ContextRig rig;
   std::vector<CandidateId> good = rig.ranked();
   ASSERT_GT(good.size(), 12U);
@@ -191,8 +191,8 @@ TEST(AcceptBestPrefix, from_the_largest_stops_where_fewer_are_not_better) {
       goes_on = best <= 0.0 || smallest == best;
     }
     SearchState all = rig.state, some = rig.state;
-    EXPECT_TRUE(accept_best_prefix(*rig.context, list, all).value());
-    EXPECT_TRUE(accept_best_prefix(*rig.context, list, some, PrefixSizes::kFromTheLargest).value());
+    EXPECT_TRUE(accept_best_set(*rig.context, list, all).value());
+    EXPECT_TRUE(accept_best_set(*rig.context, list, some, TrialOrder::kFromTheLargest).value());
     EXPECT_EQ(some.accepted.size(), best_size);
     EXPECT_EQ(some.fitness.fitness, best);
     EXPECT_EQ(some.work < all.work, !sizes.empty());
@@ -200,7 +200,7 @@ TEST(AcceptBestPrefix, from_the_largest_stops_where_fewer_are_not_better) {
 }
 
 // Sets that are not acceptable do not end the search for one that is.
-TEST(AcceptBestPrefix, from_the_largest_goes_on_below_what_is_refused) {
+TEST(AcceptBestSet, from_the_largest_goes_on_below_what_is_refused) {
   ContextRig rig;
   std::vector<CandidateId> list = rig.ranked();
   ASSERT_GT(list.size(), 12U);
@@ -220,20 +220,19 @@ TEST(AcceptBestPrefix, from_the_largest_goes_on_below_what_is_refused) {
   ASSERT_GT(options.min_effect, 0.0) << "no list of which the largest sets are refused";
   ContextRig demanding(options);
   SearchState all = demanding.state, some = demanding.state;
-  ASSERT_TRUE(accept_best_prefix(*demanding.context, list, all).value());
-  EXPECT_TRUE(
-      accept_best_prefix(*demanding.context, list, some, PrefixSizes::kFromTheLargest).value());
+  ASSERT_TRUE(accept_best_set(*demanding.context, list, all).value());
+  EXPECT_TRUE(accept_best_set(*demanding.context, list, some, TrialOrder::kFromTheLargest).value());
   EXPECT_LE(some.accepted.size(), 4U);
 }
 
-TEST(AcceptBestPrefix, adds_to_what_is_accepted) {
+TEST(AcceptBestSet, adds_to_what_is_accepted) {
   ContextRig rig;
   const std::vector<CandidateId> ranked = rig.ranked();
   rig.state.accepted = {ranked[1]};
   ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
   const double before = rig.state.fitness.fitness;
   const std::vector<CandidateId> further = {ranked[0]};
-  const Result<bool> accepted = accept_best_prefix(*rig.context, further, rig.state);
+  const Result<bool> accepted = accept_best_set(*rig.context, further, rig.state);
   ASSERT_TRUE(accepted.ok());
   if (*accepted) {
     EXPECT_EQ(rig.state.accepted, (std::vector<CandidateId>{ranked[1], ranked[0]}));
@@ -243,13 +242,13 @@ TEST(AcceptBestPrefix, adds_to_what_is_accepted) {
   }
 }
 
-TEST(AcceptBestPrefix, stays_within_the_budgets) {
+TEST(AcceptBestSet, stays_within_the_budgets) {
   const std::vector<CandidateId> ranked = ContextRig().ranked();
   for (std::size_t flips = 1; flips <= 5; ++flips) {
     SearchOptions options;
     options.budget_flips = flips;
     ContextRig rig(options);
-    ASSERT_TRUE(accept_best_prefix(*rig.context, ranked, rig.state).ok());
+    ASSERT_TRUE(accept_best_set(*rig.context, ranked, rig.state).ok());
     EXPECT_LE(rig.state.accepted.size(), flips);
     EXPECT_GE(rig.state.accepted.size(), 1U);
   }
@@ -258,32 +257,75 @@ TEST(AcceptBestPrefix, stays_within_the_budgets) {
     SearchOptions options;
     options.budget_bytes = measure.context->patch_bytes(std::span(ranked).first(count));
     ContextRig rig(options);
-    ASSERT_TRUE(accept_best_prefix(*rig.context, ranked, rig.state).ok());
+    ASSERT_TRUE(accept_best_set(*rig.context, ranked, rig.state).ok());
     EXPECT_FALSE(rig.state.accepted.empty());
     EXPECT_LE(rig.context->patch_bytes(rig.state.accepted), options.budget_bytes);
   }
 }
 
-TEST(AcceptBestPrefix, takes_back_what_is_accepted_already) {
+TEST(AcceptBestSet, exchanges_the_least_useful_flips_of_a_full_budget) {
+  const std::vector<CandidateId> best = ContextRig().ranked();
+  SearchOptions options;
+  options.budget_flips = 4;
+  ContextRig rig(options);
+  const CandidateId bad = rig.worst();
+  const CandidateId weak = best.back();
+  rig.state.accepted = {weak, best[0], bad, best[1]};
+  ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
+  const double without_bad = rig.fitness_with({weak, best[0], best[1]});
+  const double without_weak = rig.fitness_with({best[0], bad, best[1]});
+  ASSERT_GT(without_bad, without_weak);  // so the bad one goes first
+  const std::vector<CandidateId> one = {weak, best[0], best[1], best[2]};
+  const std::vector<CandidateId> two = {best[0], best[1], best[2], best[3]};
+  const double expected = std::max(rig.fitness_with(one), rig.fitness_with(two));
+  EXPECT_TRUE(accept_best_set(*rig.context, std::vector{best[2], best[3]}, rig.state).value());
+  EXPECT_EQ(rig.state.accepted, expected == rig.fitness_with(one) ? one : two);
+  EXPECT_EQ(rig.state.fitness.fitness, expected);
+
+  // The same where the best is tried from the largest exchange down.
+  ContextRig down(options);
+  down.state.accepted = {weak, best[0], bad, best[1]};
+  ASSERT_TRUE(down.context->enter_state(down.state).ok());
+  EXPECT_TRUE(accept_best_set(*down.context, std::vector{best[2], best[3]}, down.state,
+                              TrialOrder::kFromTheLargest)
+                  .value());
+  EXPECT_EQ(down.state.accepted, rig.state.accepted);
+}
+
+TEST(AcceptBestSet, exchanges_nothing_for_what_is_worse) {
+  const std::vector<CandidateId> best = ContextRig().ranked();
+  SearchOptions options;
+  options.budget_flips = 2;
+  ContextRig rig(options);
+  rig.state.accepted = {best[1], best[0]};
+  ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
+  const SearchState before = rig.state;
+  EXPECT_FALSE(accept_best_set(*rig.context, std::vector{rig.worst()}, rig.state).value());
+  EXPECT_EQ(rig.state.accepted, before.accepted);
+  EXPECT_EQ(rig.state.fitness.fitness, before.fitness.fitness);
+  EXPECT_GT(rig.state.work, before.work);  // what it tried
+}
+
+TEST(AcceptBestSet, takes_back_what_is_accepted_already) {
   ContextRig rig;
   const CandidateId bad = rig.worst();
   rig.state.accepted = {bad};
   ASSERT_TRUE(rig.context->enter_state(rig.state).ok());
   ASSERT_LT(rig.state.fitness.fitness, 0.0);
-  EXPECT_TRUE(accept_best_prefix(*rig.context, std::vector{bad}, rig.state).value());
+  EXPECT_TRUE(accept_best_set(*rig.context, std::vector{bad}, rig.state).value());
   EXPECT_TRUE(rig.state.accepted.empty());
   EXPECT_EQ(rig.state.fitness.fitness, 0.0);
 }
 
-class AcceptBestPrefixTooLittle : public ::testing::TestWithParam<SearchOptions> {};
+class AcceptBestSetTooLittle : public ::testing::TestWithParam<SearchOptions> {};
 
-TEST_P(AcceptBestPrefixTooLittle, accepts_nothing) {
+TEST_P(AcceptBestSetTooLittle, accepts_nothing) {
   ContextRig rig(GetParam());
-  const Result<bool> accepted = accept_best_prefix(*rig.context, rig.ranked(), rig.state);
+  const Result<bool> accepted = accept_best_set(*rig.context, rig.ranked(), rig.state);
   ASSERT_TRUE(accepted.ok());
   EXPECT_FALSE(*accepted);
   EXPECT_TRUE(rig.state.accepted.empty());
-  EXPECT_FALSE(*accept_best_prefix(*rig.context, {}, rig.state));
+  EXPECT_FALSE(*accept_best_set(*rig.context, {}, rig.state));
 }
 
 std::vector<SearchOptions> demanding_options() {
@@ -293,7 +335,7 @@ std::vector<SearchOptions> demanding_options() {
   options[2].min_effect = 1e6;
   return options;
 }
-INSTANTIATE_TEST_SUITE_P(, AcceptBestPrefixTooLittle, ::testing::ValuesIn(demanding_options()));
+INSTANTIATE_TEST_SUITE_P(, AcceptBestSetTooLittle, ::testing::ValuesIn(demanding_options()));
 
 }  // namespace
 }  // namespace bankai::bfs

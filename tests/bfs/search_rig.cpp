@@ -41,6 +41,7 @@ std::vector<SearchCase> make_cases() {
   cases[4].data.controls.push_back({{"text", {}, {"The capital of France is Paris."}}, 1.0});
   cases[5].options.metric = Metric::kMargin;
   cases[5].options.control_metric = Metric::kMargin;
+  cases[5].options.budget_flips = 4;  // so small that flips are exchanged
   cases[6].model = &tiny_ternary_model();
   cases[6].options.granularity = Granularity::kMixed;
   cases[6].options.budget_bytes = 120;
@@ -49,6 +50,7 @@ std::vector<SearchCase> make_cases() {
   cases[7].options.metric = Metric::kProbability;
   cases[7].options.control_metric = Metric::kProbability;
   cases[7].options.verify_fraction = 0.4;
+  cases[7].options.budget_flips = 3;
   return cases;
 }
 
