@@ -20,6 +20,27 @@ std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view 
   return tokens;
 }
 
+constexpr std::string_view kRadical = "√";
+
+// Whether one of the accepted answers, in normalised form and not empty, fulfils the condition.
+template <typename Condition>
+bool any_accepted(const Probe& probe, const Condition& condition) {
+  const auto fulfils = [&](const std::string& accepted) {
+    const std::string expected = normalise_answer(accepted);
+    return !expected.empty() && condition(expected);
+  };
+  return fulfils(probe.correct) ||
+         std::any_of(probe.alternates.begin(), probe.alternates.end(), fulfils);
+}
+
+// Whether an answer (normalised) may be followed by this, which is not empty.
+bool ends_answer(std::string_view rest) {
+  const char next = rest.front();
+  const bool continues = (next >= '0' && next <= '9') || (next >= 'a' && next <= 'z') ||
+                         std::string_view("^/+-").find(next) != std::string_view::npos;
+  return !continues || rest.starts_with("+c");
+}
+
 }  // namespace
 
 std::vector<TokenId> prompt_tokens(const Tokenizer& tokenizer, const Probe& probe) {
@@ -39,7 +60,6 @@ ScoredSequence answer_sequence(const Tokenizer& tokenizer, const Probe& probe,
 }
 
 std::string normalise_answer(std::string_view text) {
-  static constexpr std::string_view kRadical = "√";
   static constexpr std::string_view kDropped = " \t\n\r\v\f(){}[]*";
   std::string normal;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -56,18 +76,34 @@ std::string normalise_answer(std::string_view text) {
 
 bool is_correct_answer(const Probe& probe, std::string_view generated) {
   const std::string answer = normalise_answer(generated);
-  const auto matches = [&](const std::string& expected) {
-    const std::string start = normalise_answer(expected);
-    if (start.empty() || !answer.starts_with(start)) return false;
-    const std::string_view rest = std::string_view(answer).substr(start.size());
-    if (rest.empty() || rest.starts_with("+c")) return true;
-    const char next = rest.front();
-    const bool continues = (next >= '0' && next <= '9') || (next >= 'a' && next <= 'z') ||
-                           std::string_view("^/+-").find(next) != std::string_view::npos;
-    return !continues;
+  return any_accepted(probe, [&](const std::string& expected) {
+    if (!answer.starts_with(expected)) return false;
+    const std::string_view rest = std::string_view(answer).substr(expected.size());
+    return rest.empty() || ends_answer(rest);
+  });
+}
+
+std::optional<bool> early_verdict(const Probe& probe, std::string_view beginning) {
+  // The start of a radical sign may become one.
+  for (const std::string_view part : {kRadical.substr(0, 2), kRadical.substr(0, 1)})
+    if (beginning.ends_with(part)) {
+      beginning.remove_suffix(part.size());
+      break;
+    }
+  const std::string answer = normalise_answer(beginning);
+  const auto rest_behind = [&](const std::string& expected) {
+    return std::string_view(answer).substr(std::min(answer.size(), expected.size()));
   };
-  return matches(probe.correct) ||
-         std::any_of(probe.alternates.begin(), probe.alternates.end(), matches);
+  const bool is_right = any_accepted(probe, [&](const std::string& expected) {
+    const std::string_view rest = rest_behind(expected);
+    return answer.starts_with(expected) && !rest.empty() && ends_answer(rest);
+  });
+  if (is_right) return true;
+  const bool is_open = any_accepted(probe, [&](const std::string& expected) {
+    return expected.starts_with(answer) ||
+           (answer.starts_with(expected) && rest_behind(expected) == "+");
+  });
+  return is_open ? std::nullopt : std::optional(false);
 }
 
 std::size_t longest_answer_tokens(const Tokenizer& tokenizer, const Probe& probe) {

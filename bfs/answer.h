@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,10 @@ std::string normalise_answer(std::string_view text);
 // `generated` starts with the answer or an alternate (in normalised form), and what follows is
 // empty, starts with "+c", or does not start with a digit, a lower-case letter or one of ^ / + -.
 bool is_correct_answer(const Probe& probe, std::string_view generated);
+
+// What is_correct_answer() says of all texts that begin with `beginning`; nothing while that is
+// open.
+std::optional<bool> early_verdict(const Probe& probe, std::string_view beginning);
 
 // Tokens of the longest accepted answer.
 std::size_t longest_answer_tokens(const model::Tokenizer& tokenizer, const Probe& probe);

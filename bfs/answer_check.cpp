@@ -19,7 +19,8 @@ std::vector<Answer> generate_answers(Responder& responder, std::span<const Probe
   const auto generated = responder.continue_greedily(
       prompts, [&](std::size_t index, const std::vector<model::TokenId>& tokens) {
         return tokens.size() >= limits[index] ||
-               tokenizer.decode(tokens.back()).find('\n') != std::string::npos;
+               tokenizer.decode(tokens.back()).find('\n') != std::string::npos ||
+               (options.only_verdicts && early_verdict(probes[index], tokenizer.decode(tokens)));
       });
   std::vector<Answer> answers(probes.size());
   for (std::size_t i = 0; i < probes.size(); ++i) {

@@ -14,6 +14,7 @@ namespace bankai::bfs {
 
 struct AnswerOptions {
   std::size_t max_tokens = 0;  // 0: the responder's limit for each probe
+  bool only_verdicts = false;  // texts may end where it is clear whether they are right
 };
 
 struct Answer {

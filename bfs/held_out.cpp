@@ -32,23 +32,29 @@ Result<HeldOut> HeldOut::create(SearchModel& model, mpi::Communicator& communica
   if (ranks > 1)
     held_out.groups_ =
         std::make_unique<mpi::RankGroups>(communicator, mpi::GroupLayout(ranks, ranks));
-  held_out.evaluator_ = std::make_unique<GroupEvaluator>(model, *held_out.objective_,
-                                                         std::span<const TensorAddress>(),
-                                                         communicator, held_out.groups_.get());
-  held_out.base_score_ =
-      mean_score(*held_out.objective_, held_out.evaluator_->base_scores(), false);
   return held_out;
 }
 
+GroupEvaluator& HeldOut::evaluator() {
+  if (evaluator_ == nullptr) {
+    evaluator_ = std::make_unique<GroupEvaluator>(
+        *model_, *objective_, std::span<const TensorAddress>(), *communicator_, groups_.get());
+    base_score_ = mean_score(*objective_, evaluator_->base_scores(), false);
+  }
+  return *evaluator_;
+}
+
 double HeldOut::gain(std::span<const patch::Flip> flips) {
-  return mean_score(*objective_, evaluator_->evaluate_patch(flips), false) - base_score_;
+  const double score = mean_score(*objective_, evaluator().evaluate_patch(flips), false);
+  return score - base_score_;
 }
 
 // Whether each probe is answered right; each rank generates the answers to some.
-std::vector<Answer> HeldOut::answers(std::span<const patch::Flip> flips,
-                                     const AnswerOptions& options) {
+std::vector<Answer> HeldOut::answers(std::span<const patch::Flip> flips) {
   const IndexRange mine = part_of(probes_.size(), static_cast<std::size_t>(communicator_->size()),
                                   static_cast<std::size_t>(communicator_->rank()));
+  AnswerOptions options;
+  options.only_verdicts = true;
   std::vector<std::byte> correct;
   for (const Answer& answer :
        generate_answers(*model_->make_responder(flips),
@@ -60,14 +66,18 @@ std::vector<Answer> HeldOut::answers(std::span<const patch::Flip> flips,
   return all;
 }
 
-HeldOutResult HeldOut::compare(std::span<const patch::Flip> flips, const AnswerOptions& options) {
+HeldOutResult HeldOut::compare(std::span<const patch::Flip> flips, std::optional<Scores> known) {
+  if (!known) {
+    const double gained = gain(flips);
+    known = Scores{base_score_, base_score_ + gained};
+  }
   HeldOutResult result;
-  result.score_before = base_score_;
-  result.score_after = result.score_before + gain(flips);
+  result.score_before = known->before;
+  result.score_after = known->after;
   result.num_probes = probes_.size();
   if (probes_.empty()) return result;
-  const std::vector<Answer> before = answers({}, options);
-  const std::vector<Answer> after = answers(flips, options);
+  const std::vector<Answer> before = answers({});
+  const std::vector<Answer> after = answers(flips);
   result.correct_before = count_correct(before);
   result.correct_after = count_correct(after);
   const AnswerChange change = compare_answers(before, after);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,13 +44,20 @@ class HeldOut {
   bool empty() const { return objective_->items.empty(); }
   // How much the weighted mean score gains by the flips.
   double gain(std::span<const patch::Flip> flips);
-  // The proof: scores and generated answers, without and with the flips.
-  HeldOutResult compare(std::span<const patch::Flip> flips, const AnswerOptions& options);
+  struct Scores {  // means, as gain() compares them
+    double before = 0.0;
+    double after = 0.0;
+  };
+  // The proof: scores and generated answers, without and with the flips. `known`: the scores, where
+  // they have been computed already.
+  HeldOutResult compare(std::span<const patch::Flip> flips, std::optional<Scores> known = {});
 
  private:
   HeldOut(SearchModel& model, mpi::Communicator& communicator)
       : model_(&model), communicator_(&communicator) {}
-  std::vector<Answer> answers(std::span<const patch::Flip> flips, const AnswerOptions& options);
+  // Made when first asked for; then base_score_ is known.
+  GroupEvaluator& evaluator();
+  std::vector<Answer> answers(std::span<const patch::Flip> flips);
 
   std::unique_ptr<SearchModel> own_model_;  // where the caller has a transformer
   SearchModel* model_;

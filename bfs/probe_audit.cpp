@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "bfs/answer.h"
+#include "bfs/likeliest_tokens.h"
 #include "core/format.h"
-#include "model/sampler.h"
 #include "model/scoring.h"
 
 namespace bankai::bfs {
@@ -16,7 +16,6 @@ using model::ScoredSequence;
 using model::TokenId;
 
 constexpr std::size_t kEnoughTargets = 24;
-constexpr std::size_t kTokensTogether = 1024;
 constexpr std::size_t kNotableShare = 10;  // one probe in so many
 
 bool uses_fixed_wrong(Metric metric) {
@@ -77,7 +76,8 @@ class Audit {
     std::vector<ScoredSequence> sequences;
     for (const Probe& probe : source.data.probes)
       sequences.push_back(answer_sequence(tokenizer_, probe, probe.correct));
-    const std::vector<std::vector<TokenId>> all_likeliest = likeliest_tokens(sequences);
+    const std::vector<std::vector<TokenId>> all_likeliest =
+        likeliest_tokens(*transformer_, sequences);
     for (std::size_t i = 0; i < sequences.size(); ++i) {
       const Probe& probe = source.data.probes[i];
       const ScoredSequence& right = sequences[i];
@@ -166,53 +166,13 @@ class Audit {
           "the answer ends inside a token that the model would rather write whole");
   }
 
-  // The model's likeliest token in place of each target of each sequence, after the true tokens
-  // before it. Up to the first difference this is its greedy answer.
-  std::vector<std::vector<TokenId>> likeliest_tokens(std::span<const ScoredSequence> sequences) {
-    std::vector<std::vector<TokenId>> likeliest;
-    for (std::size_t first = 0; first < sequences.size();) {
-      std::size_t tokens = 0, last = first;
-      while (last < sequences.size() &&
-             (last == first || tokens + sequences[last].num_inputs() <= kTokensTogether))
-        tokens += sequences[last++].num_inputs();
-      append_likeliest(sequences.subspan(first, last - first), likeliest);
-      first = last;
-    }
-    return likeliest;
-  }
-
-  void append_likeliest(std::span<const ScoredSequence> sequences,
-                        std::vector<std::vector<TokenId>>& likeliest) {
-    const model::Hyperparameters& h = transformer_->model().parameters();
-    std::vector<TokenId> inputs;
-    std::vector<model::Segment> segments;
-    for (const ScoredSequence& sequence : sequences) {
-      segments.push_back({inputs.size(), sequence.num_inputs(), nullptr, 0});
-      inputs.insert(inputs.end(), sequence.tokens.begin(),
-                    sequence.tokens.begin() + static_cast<std::ptrdiff_t>(sequence.num_inputs()));
-    }
-    std::vector<float> x(inputs.size() * h.embedding);
-    transformer_->embed(inputs, {}, x.data());
-    transformer_->run_layers(0, h.num_layers, segments, {}, x.data());
-    std::vector<float> logits;
-    for (std::size_t i = 0; i < sequences.size(); ++i) {
-      const std::size_t row = segments[i].first_token + sequences[i].first_target - 1;
-      const std::size_t count = sequences[i].num_targets();
-      logits.resize(count * h.vocabulary);
-      transformer_->logits(count, x.data() + row * h.embedding, {}, logits.data());
-      likeliest.emplace_back();
-      for (std::size_t k = 0; k < count; ++k)
-        likeliest.back().push_back(
-            model::greedy_token(std::span(logits).subspan(k * h.vocabulary, h.vocabulary)));
-    }
-  }
-
   bool writes_an_alternate(const Probe& probe) {
     return std::any_of(
         probe.alternates.begin(), probe.alternates.end(), [&](const std::string& alternate) {
           const ScoredSequence sequence = answer_sequence(tokenizer_, probe, alternate);
           const std::span<const TokenId> answer = targets_of(sequence);
-          const std::vector<TokenId> likeliest = likeliest_tokens({&sequence, 1}).front();
+          const std::vector<TokenId> likeliest =
+              likeliest_tokens(*transformer_, {&sequence, 1}).front();
           return std::equal(answer.begin(), answer.end(), likeliest.begin(), likeliest.end());
         });
   }

@@ -26,7 +26,7 @@ class Responder {
   virtual std::size_t answer_limit(const Probe& probe) const = 0;
 
   // Greedy continuations of prompts, which are not empty. `is_done(index, tokens)` is asked after
-  // each token.
+  // each token, perhaps by several threads at the same time.
   virtual std::vector<std::vector<model::TokenId>> continue_greedily(
       std::span<const std::vector<model::TokenId>> prompts,
       const std::function<bool(std::size_t, const std::vector<model::TokenId>&)>& is_done) = 0;

@@ -121,11 +121,24 @@ Status SearchContext::enter_state(SearchState& state) {
       BANKAI_RETURN_IF_ERROR(build_objective(accepted));
       make_evaluator();
     }
-    state_scores_ = evaluator_->enter_patch(accepted);
+    const auto scored = std::find(scored_sets_.begin(), scored_sets_.end(), state.accepted);
+    evaluator_is_behind_ = scored != scored_sets_.end() && !has_rivals();
+    if (evaluator_is_behind_) {
+      const auto first =
+          scores_of_sets_.begin() + (scored - scored_sets_.begin()) * std::ssize(objective_.items);
+      state_scores_.assign(first, first + std::ssize(objective_.items));
+    } else {
+      state_scores_ = evaluator_->enter_patch(accepted);
+    }
     entered_ = state.accepted;
   }
   state.fitness = fitness_of(state_scores_);  // also where flips were taken back to this state
   return {};
+}
+
+GroupEvaluator& SearchContext::evaluator_at_state() {
+  if (std::exchange(evaluator_is_behind_, false)) evaluator_->enter_patch(flips(*entered_));
+  return *evaluator_;
 }
 
 bool SearchContext::is_acceptable(std::span<const CandidateId> ids, SearchState& state) {

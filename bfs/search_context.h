@@ -67,7 +67,8 @@ class SearchContext {
   std::uint64_t full_cost() const { return cost_from({}); }
 
   // Collective. Makes the accepted flips the state that candidates are scored from; refreshes
-  // rivals (margin) and `state.fitness`. Cheap if they are entered already.
+  // rivals (margin) and `state.fitness`. Cheap if they are entered already, or if their set is one
+  // of those scored last: then activations are computed when a candidate is scored.
   Status enter_state(SearchState& state);
   // Item scores (items) of the unpatched model.
   std::span<const double> base_scores() const { return base_scores_; }
@@ -148,6 +149,8 @@ class SearchContext {
   // Those whose half-layers keep activations for exact evaluation.
   std::span<const TensorAddress> kept_tensors() const;
   void make_evaluator();
+  // Collective. At the state entered last.
+  GroupEvaluator& evaluator_at_state();
   std::size_t candidates_per_batch() const;
   // Multiply-adds of a full pass, at least 1: what one candidate costs at most.
   std::uint64_t candidate_work() const;
@@ -168,6 +171,10 @@ class SearchContext {
   std::unique_ptr<Predictor> predictor_;      // or, without a transformer, this
   patch::ShapeTable shapes_;                  // of the searched tensors
   std::optional<std::vector<CandidateId>> entered_;
+  bool evaluator_is_behind_ = false;  // at another state than the entered one
+  // The sets of the last score_sets(), and their item scores (sets, items).
+  std::vector<std::vector<CandidateId>> scored_sets_;
+  std::vector<double> scores_of_sets_;
   model::RowOverlay entered_overlay_;
   std::vector<double> base_scores_;
   std::vector<double> state_scores_;

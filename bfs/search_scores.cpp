@@ -81,7 +81,7 @@ Result<std::vector<ScoredCandidate>> SearchContext::estimate(std::span<const Can
     return compute_fitness(objective_, items, base_scores_, scores, options_.control_penalty);
   };
   const Fitness before = fitness_by_items(state_scores_);
-  auto scored = evaluator_->evaluate_in_order<ScoredCandidate>(
+  auto scored = evaluator_at_state().evaluate_in_order<ScoredCandidate>(
       costs,
       [&](FlipEvaluator& evaluator, std::size_t index) -> Result<std::vector<double>> {
         if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
@@ -142,7 +142,7 @@ Result<std::vector<ScoredCandidate>> SearchContext::score(std::span<const Candid
     }
     return results;
   };
-  auto scored = evaluator_->evaluate_in_order<ScoredCandidate>(costs, evaluate, conclude);
+  auto scored = evaluator_at_state().evaluate_in_order<ScoredCandidate>(costs, evaluate, conclude);
   if (scored.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
   return scored;
 }
@@ -155,17 +155,26 @@ Result<std::vector<Fitness>> SearchContext::score_sets(
     lowest.push_back(lowest_difference(space_, state.accepted, set));
     costs.push_back(cost_from(lowest.back()));
   }
-  auto scored = evaluator_->evaluate_in_order<Fitness>(
+  scored_sets_.clear();
+  auto scores = evaluator_at_state().evaluate_in_order<double>(
       costs,
       [&](FlipEvaluator& evaluator, std::size_t i) -> Result<std::vector<double>> {
         if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
         return evaluator.evaluate_patch(flips(sets[i]), lowest[i]);
       },
-      [&](std::size_t, std::span<const double> scores) {
-        return std::vector<Fitness>{fitness_of(scores)};
+      [](std::size_t, std::span<const double> whole) {
+        return std::vector<double>(whole.begin(), whole.end());
       });
-  if (scored.ok()) state.work = std::accumulate(costs.begin(), costs.end(), state.work);
-  return scored;
+  if (!scores.ok()) return scores.error();
+  state.work = std::accumulate(costs.begin(), costs.end(), state.work);
+  scores_of_sets_ = std::move(scores).value();
+  scored_sets_.assign(sets.begin(), sets.end());
+  std::vector<Fitness> fitness;
+  const std::size_t num_items = objective_.items.size();
+  for (std::size_t i = 0; i < sets.size(); ++i)
+    fitness.push_back(
+        fitness_of(std::span<const double>(scores_of_sets_).subspan(i * num_items, num_items)));
+  return fitness;
 }
 
 Result<std::vector<double>> SearchContext::score_patches(
@@ -173,7 +182,7 @@ Result<std::vector<double>> SearchContext::score_patches(
     const std::function<std::vector<patch::Flip>(std::size_t)>& patch, SearchState& state) {
   std::vector<std::uint64_t> costs;
   for (const HalfLayer place : from) costs.push_back(cost_from(place));
-  auto scores = evaluator_->evaluate_in_order<double>(
+  auto scores = evaluator_at_state().evaluate_in_order<double>(
       costs,
       [&](FlipEvaluator& evaluator, std::size_t i) -> Result<std::vector<double>> {
         if (hooks_.should_stop()) return Error{ErrorCode::kStopped, "stopped"};
@@ -188,7 +197,7 @@ Result<std::vector<double>> SearchContext::score_patches(
 }
 
 std::vector<double> SearchContext::score_alone(CandidateId id, std::span<const std::size_t> items) {
-  return evaluator_->evaluate_flip(space_.flip(id), items);
+  return evaluator_at_state().evaluate_flip(space_.flip(id), items);
 }
 
 std::vector<double> SearchContext::score_patch(std::span<const patch::Flip> flips) {

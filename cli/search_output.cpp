@@ -98,7 +98,11 @@ Result<Proofs> make_proofs(bfs::SearchContext& context, const bfs::SearchData& d
   BANKAI_ASSIGN_OR_RETURN(bfs::HeldOut controls,
                           bfs::HeldOut::create(context.search_model(), context.communicator(),
                                                data.controls, context.options().text_context));
-  proofs.controls = controls.compare(flips, {});
+  std::optional<bfs::HeldOut::Scores> known;
+  if (context.options().control_metric == bfs::Metric::kNll)  // then the search has them
+    known = {bfs::mean_score(context.objective(), context.base_scores(), true),
+             bfs::mean_score(context.objective(), context.state_scores(), true)};
+  proofs.controls = controls.compare(flips, known);
   return proofs;
 }
 

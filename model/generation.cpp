@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/partition.h"
+#include "model/transformer_blocks.h"
+
 namespace bankai::model {
 namespace {
 
 constexpr std::size_t kPromptTokens = 512;     // of a long prompt per block: bounds the activations
-constexpr std::size_t kTogether = 64;          // sequences advanced together: bounds their caches
+constexpr std::size_t kTogether = 64;          // sequences advanced together: bounds their caches,
+constexpr std::size_t kLeastTogether = 16;     // but fewer would read weights too often
 constexpr std::size_t kLogitFloats = 1 << 23;  // logits held at a time (32 MiB)
 
 // One block through all layers: new tokens of several sequences, behind what their caches hold.
@@ -91,6 +95,34 @@ Group start_group(Transformer& transformer, const Replacements& replacements,
   return group;
 }
 
+// Advances the prompts until each is done; `generated` (prompts) are theirs.
+void run_group(Transformer& transformer, const Replacements& replacements,
+               std::span<const std::vector<TokenId>> prompts,
+               std::span<std::vector<TokenId>> generated,
+               const std::function<bool(std::size_t)>& is_done) {
+  Group group = start_group(transformer, replacements, prompts);
+  while (!group.active.empty()) {
+    const std::vector<TokenId> next =
+        greedy_tokens(transformer, replacements, group.active.size(), group.rows.data());
+    std::vector<std::size_t> still_active;
+    std::vector<TokenId> inputs;
+    std::vector<Segment> segments;
+    for (std::size_t k = 0; k < next.size(); ++k) {
+      const std::size_t i = group.active[k];
+      if (transformer.model().tokenizer().is_end_of_generation(next[k])) continue;
+      generated[i].push_back(next[k]);
+      if (is_done(i)) continue;
+      KvCache& cache = *group.caches[i];
+      segments.push_back({inputs.size(), 1, &cache, cache.positions()});
+      cache.set_positions(cache.positions() + 1);
+      inputs.push_back(next[k]);
+      still_active.push_back(i);
+    }
+    group.active = std::move(still_active);
+    group.rows = advance(transformer, replacements, inputs, segments);
+  }
+}
+
 }  // namespace
 
 std::vector<TokenId> generate(Transformer& transformer, const Replacements& replacements,
@@ -124,31 +156,18 @@ std::vector<std::vector<TokenId>> generate_greedy(
     std::span<const std::vector<TokenId>> prompts,
     const std::function<bool(std::size_t, const std::vector<TokenId>&)>& is_done) {
   std::vector<std::vector<TokenId>> generated(prompts.size());
-  for (std::size_t first = 0; first < prompts.size(); first += kTogether) {
-    const auto some = prompts.subspan(first, std::min(kTogether, prompts.size() - first));
-    Group group = start_group(transformer, replacements, some);
-    while (!group.active.empty()) {
-      const std::vector<TokenId> next =
-          greedy_tokens(transformer, replacements, group.active.size(), group.rows.data());
-      std::vector<std::size_t> still_active;
-      std::vector<TokenId> inputs;
-      std::vector<Segment> segments;
-      for (std::size_t k = 0; k < next.size(); ++k) {
-        const std::size_t i = group.active[k];
-        std::vector<TokenId>& tokens = generated[first + i];
-        if (transformer.model().tokenizer().is_end_of_generation(next[k])) continue;
-        tokens.push_back(next[k]);
-        if (is_done(first + i, tokens)) continue;
-        KvCache& cache = *group.caches[i];
-        segments.push_back({inputs.size(), 1, &cache, cache.positions()});
-        cache.set_positions(cache.positions() + 1);
-        inputs.push_back(next[k]);
-        still_active.push_back(i);
-      }
-      group.active = std::move(still_active);
-      group.rows = advance(transformer, replacements, inputs, segments);
-    }
-  }
+  const auto threads = static_cast<std::size_t>(transformer.options().threads);
+  const std::size_t most = std::max(kLeastTogether, kTogether / threads);
+  // As many groups for each thread, of about the same size.
+  const std::size_t turns = (prompts.size() + most * threads - 1) / (most * threads);
+  const std::size_t groups =
+      std::min(turns * threads, (prompts.size() + kLeastTogether - 1) / kLeastTogether);
+  for_each_block(transformer, groups, [&](std::size_t group, Transformer& runner) {
+    const IndexRange some = part_of(prompts.size(), groups, group);
+    run_group(runner, replacements, prompts.subspan(some.begin, some.size()),
+              std::span(generated).subspan(some.begin, some.size()),
+              [&](std::size_t i) { return is_done(some.begin + i, generated[some.begin + i]); });
+  });
   return generated;
 }
 

@@ -20,8 +20,9 @@ std::vector<TokenId> generate(Transformer& transformer, const Replacements& repl
                               const std::function<bool(TokenId)>& on_token);
 
 // Greedy continuations of many prompts, advanced together: the same tokens as one by one.
-// `is_done(index, tokens)` is asked after each token; an end-of-generation token ends a sequence
-// and is not part of its result. REQUIRES: prompts of at least one token.
+// `is_done(index, tokens)` is asked after each token, by several threads at the same time for
+// different sequences; an end-of-generation token ends a sequence and is not part of its result.
+// REQUIRES: prompts of at least one token.
 std::vector<std::vector<TokenId>> generate_greedy(
     Transformer& transformer, const Replacements& replacements,
     std::span<const std::vector<TokenId>> prompts,

@@ -90,6 +90,21 @@ TEST(GenerateAnswers, equal_those_of_each_prompt_alone) {
   }
 }
 
+TEST(GenerateAnswers, only_verdicts_are_the_same_by_fewer_tokens) {
+  model::Transformer transformer = make_transformer(demo_model());
+  std::vector<Probe> probes = demo_probes("control", 0, 40);
+  for (std::size_t i = 0; i < probes.size(); i += 4) probes[i].correct = "no such answer";
+  const std::vector<Answer> whole = generate_answers(transformer, {}, probes, {});
+  const std::vector<Answer> verdicts = generate_answers(transformer, {}, probes, {0, true});
+  std::size_t shorter = 0;
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    EXPECT_EQ(verdicts[i].correct, whole[i].correct) << probes[i].name;
+    EXPECT_TRUE(whole[i].generated.starts_with(verdicts[i].generated));
+    if (verdicts[i].generated.size() < whole[i].generated.size()) ++shorter;
+  }
+  EXPECT_GE(shorter, 5U);
+}
+
 TEST(GenerateAnswers, know_the_capitals_and_stop_at_the_limit) {
   model::Transformer transformer = make_transformer(demo_model());
   const std::vector<Probe> probes = demo_probes("capitals", 0, 12);

@@ -68,6 +68,43 @@ TEST(IsCorrectAnswer, an_answer_of_nothing_is_never_given) {
   EXPECT_FALSE(is_correct_answer(probe_with("x", {"", " * "}), "anything"));
 }
 
+// An early verdict is that of every text that goes on from there, and comes as soon as it can.
+TEST(EarlyVerdict, holds_for_whatever_follows) {
+  const Probe probes[] = {probe_with(" Paris"), probe_with(" 20"), probe_with(" √2"),
+                          probe_with(" 1/2", {" 0.5", " one half"}), probe_with("x", {"", " * "})};
+  const char* const texts[] = {
+      " Paris.",         " Pari",        " In Paris", " 20 + c", " 20 + d", " 200",
+      " 20\xe2\x88\x9a", " √2.",         " √3",       " sqrt2 ", " 1/2!",   " 1/3",
+      " one half ",      " one halfway", " 0.5.",     "x=",      "é",       ""};
+  const char* const suffixes[] = {"",    "0",        ".",    "x", "+", "+c",
+                                  "+ d", "\x88\x9a", "\x9a", "é", " "};
+  for (const Probe& probe : probes)
+    for (const std::string text : texts)
+      for (std::size_t size = 0; size <= text.size(); ++size) {
+        const std::string beginning = text.substr(0, size);
+        const std::optional<bool> verdict = early_verdict(probe, beginning);
+        if (!verdict) continue;
+        EXPECT_EQ(*verdict, is_correct_answer(probe, text)) << beginning;
+        for (const char* suffix : suffixes)
+          EXPECT_EQ(*verdict, is_correct_answer(probe, beginning + suffix)) << beginning << suffix;
+      }
+}
+
+TEST(EarlyVerdict, comes_as_soon_as_it_can) {
+  EXPECT_EQ(early_verdict(probe_with(" 20"), ""), std::nullopt);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 2"), std::nullopt);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 20"), std::nullopt);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 20 +"), std::nullopt);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 20\xe2\x88"), std::nullopt);
+  EXPECT_EQ(early_verdict(probe_with(" √2"), " \xe2"), std::nullopt);
+  EXPECT_EQ(early_verdict(probe_with(" 1/2", {" 1/20"}), " 1/2"), std::nullopt);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 20."), true);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 20+c"), true);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 3"), false);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 201"), false);
+  EXPECT_EQ(early_verdict(probe_with(" 20"), " 20+d"), false);
+}
+
 // The measuring instrument itself: each probe can be won, and lost, by what a model may say.
 TEST(IsCorrectAnswer, every_demo_probe_can_be_won_and_lost) {
   const char* const files[] = {"arithmetic.heldout",

@@ -95,6 +95,15 @@ TEST_F(Generation, ManySequencesTogetherEqualEachAlone) {
                                           return tokens.size() >= wanted(i);
                                         });
   ASSERT_EQ(together.size(), prompts.size());
+  for (const int threads : {2, 5}) {  // groups of 18 and fewer, each on a thread of its own
+    Transformer many(*model_, best_kernels(),
+                     {kernels::ActivationMode::kA8, KvType::kF16, threads});
+    EXPECT_EQ(generate_greedy(many, {}, prompts,
+                              [&](std::size_t i, const std::vector<TokenId>& tokens) {
+                                return tokens.size() >= wanted(i);
+                              }),
+              together);
+  }
   for (std::size_t i = 0; i < prompts.size(); ++i)
     EXPECT_EQ(together[i], generate(transformer_, {}, prompts[i], wanted(i), greedy(), kGoOn)) << i;
   EXPECT_TRUE(
