@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bfs/atlas_json.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -87,10 +88,8 @@ std::string describe_data(const bfs::Atlas& atlas) {
     items[source.is_control ? 1 : 0] += source.items;
     tokens[source.is_control ? 1 : 0] += source.tokens;
   }
-  return format(
-      "%llu targets (%llu tokens), %llu controls (%llu tokens)",
-      static_cast<unsigned long long>(items[0]), static_cast<unsigned long long>(tokens[0]),
-      static_cast<unsigned long long>(items[1]), static_cast<unsigned long long>(tokens[1]));
+  return counted(items[0], "target") + " (" + counted(tokens[0], "token") + "), " +
+         counted(items[1], "control") + " (" + counted(tokens[1], "token") + ")";
 }
 
 void print_atlas(const bfs::Atlas& atlas, bool json) {

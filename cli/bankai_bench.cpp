@@ -1,8 +1,5 @@
 // bankai-bench: how fast this machine runs a model, beside what it could do at most.
 #include <functional>
-#include <iostream>
-
-#include <nlohmann/json.hpp>
 
 #include "cli/bench_binary.h"
 #include "cli/bench_candidates.h"
@@ -14,7 +11,6 @@
 #include "cli/bench_residual.h"
 #include "cli/bench_speed.h"
 #include "cli/bench_timing.h"
-#include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "core/format.h"
 #include "model/parallel.h"
@@ -37,16 +33,6 @@ constexpr const char* kSynopsis =
 constexpr const char* kGgufOptions =
     "model random weights save seed n-prompt n-gen depth profile candidates target control "
     "repetitions activations kv-bits kv-quant kv-type i2s-layout";
-
-void report_written(const BenchOptions& options, const BenchModel& bench, bool json) {
-  const std::size_t bytes = bench.model->file().bytes().size();
-  if (json) {
-    print_json_line(nlohmann::ordered_json{{"model", options.save}, {"model_bytes", bytes}});
-  } else {
-    std::cout << format("wrote %s: %s, %zu bytes\n", options.save.c_str(), bench.name.c_str(),
-                        bytes);
-  }
-}
 
 double median_of_limit(const BenchOptions& options, const std::function<double()>& measure_limit) {
   return median_beside(options.repetitions, measure_limit, [] {}).limit;
@@ -108,12 +94,13 @@ Status run(int argc, const char* const* argv) {
   BANKAI_ASSIGN_OR_RETURN(const bool proceed, line.parse(argc, argv));
   if (!proceed) return {};
   BANKAI_ASSIGN_OR_RETURN(const BenchOptions options, read_bench_options(line));
-  BANKAI_ASSIGN_OR_RETURN(const bool is_binary, is_binary_bench(options));
-  if (is_binary) return bench_binary(line, options);
-  BANKAI_ASSIGN_OR_RETURN(const bool is_residual, is_residual_bench(options));
-  if (is_residual) return bench_residual(line, options);
-  BANKAI_ASSIGN_OR_RETURN(const bool is_golf, is_golf_bench(options));
-  if (is_golf) return bench_golf(line, options);
+  BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, bench_model_kind(options));
+  switch (kind) {
+    case ModelKind::kBit1: return bench_binary(line, options);
+    case ModelKind::kBinaryResidual: return bench_residual(line, options);
+    case ModelKind::kGolf: return bench_golf(line, options);
+    case ModelKind::kGguf: break;
+  }
   BANKAI_RETURN_IF_ERROR(line.accept_only("a GGUF model", kGgufOptions));
   BANKAI_ASSIGN_OR_RETURN(const int threads, line.threads(model::available_threads()));
   BANKAI_ASSIGN_OR_RETURN(const kernels::KernelTable* table, line.kernel());
@@ -125,8 +112,7 @@ Status run(int argc, const char* const* argv) {
   for (const std::string& warning : bench.model->warnings()) progress.remark("warning: " + warning);
   if (options.only_writes()) {
     progress.finish();
-    report_written(options, bench, line.json());
-    return {};
+    return report_written(bench.name, options.save, line.json());
   }
   BANKAI_RETURN_IF_ERROR(check_lengths(options, bench.model->parameters().context));
   BANKAI_ASSIGN_OR_RETURN(const bfs::Objective objective, bench_objective(options, *bench.model));

@@ -7,10 +7,6 @@
 
 namespace bankai::cli {
 
-// True if `options` name a BIT1 file or a pack of one, by its content, or a random model of that
-// kind. Errors: those of detect_model_kind.
-Result<bool> is_binary_bench(const BenchOptions& options);
-
 // Prompt processing and generation, beside the read bandwidth and the speed of the same kernels on
 // weights that stay in the first cache; and the exact evaluation of flips, beside plain passes.
 // Errors: kUsage for options that mean nothing here; those of the reader; kVerification if the

@@ -1,44 +1,35 @@
-// The speed of models of characters: prompts, generation, and the exact evaluation of flips.
+// How fast a model of characters runs: prompts, generation and the evaluation of flips.
 #pragma once
 
-#include <cstddef>
 #include <functional>
-#include <optional>
 #include <span>
-#include <string>
 
-#include "bfs/search_model.h"
 #include "cli/bench_candidates.h"
+#include "cli/bench_character_report.h"
 #include "cli/bench_options.h"
+#include "cli/command_line.h"
 #include "core/result.h"
-#include "model/binary_model.h"
-#include "model/character_model.h"
-#include "patch/flip.h"
+#include "model/binary_cache.h"
+#include "model/stage_times.h"
+#include "model/tokenizer.h"
 
 namespace bankai::cli {
 
-// A prompt of random characters through the layers in blocks, with the logits of the last one:
-// tokens per second.
-double measure_character_prompt(model::CharacterModel& model, std::size_t tokens,
-                                std::size_t repetitions);
+// What is measured of a model of characters.
+struct CharacterBench {
+  std::function<Status()> check_kernels;  // kVerification: other logits than the scalar ones
+  // Feeds tokens behind those of a cache; the likeliest token after the last of them.
+  std::function<model::TokenId(std::span<const model::TokenId>, model::BinaryCache&)> feed;
+  std::function<double()> prompt_limit;  // products per second; 0 where prompts are beside none
+  std::function<void(model::StageTimes*)> measure_stages;  // null: it knows of none
+  std::function<Result<CandidateSpeed>()> measure_flips;
+};
 
-// Calls use(model) with a model that has these flips.
-using UseFlipped = std::function<void(std::span<const patch::Flip> flips,
-                                      const std::function<void(model::CharacterModel&)>& use)>;
-
-// Why no flips of a model of this shape are measured; empty where they are, and where `options` ask
-// for none. Errors: kUsage where they ask for some.
-Result<std::string> why_no_flips(const BenchOptions& options, const model::BinaryShape& shape);
-
-// Row flips of gate and up, evenly spaced, in up to eight layers spread over the depth, on texts of
-// random characters of which all are scored; `options.candidates` of them in each layer. Plain
-// passes are those of CharacterModel, text by text. Errors: kVerification unless the scores are
-// those of plain passes, bit for bit, for a flip of each layer. REQUIRES: why_no_flips is empty.
-Result<CandidateSpeed> measure_character_candidates(bfs::SearchModel& searched,
-                                                    const UseFlipped& use_flipped,
-                                                    const BenchOptions& options);
-
-// Their lines of a table, or one that says why there are none; nothing where that is empty too.
-void print_candidates(const std::optional<CandidateSpeed>& speed, const std::string& why_not);
+// Checks the kernels, measures prompts of random characters through the layers in blocks,
+// generation beside the read bandwidth and flips, and prints them with what the report says
+// already. Errors: kUsage where flips are asked for and mean nothing; those of BandwidthMeter and
+// of `bench`.
+Status bench_characters(const CommandLine& line, const BenchOptions& options,
+                        const CharacterBench& bench, CharacterReport report);
 
 }  // namespace bankai::cli

@@ -8,9 +8,9 @@
 
 #include "cli/bench_machine.h"
 #include "cli/bench_report.h"
+#include "cli/bench_speed.h"
 #include "cli/bench_timing.h"
 #include "cli/golf_opening.h"
-#include "cli/model_kind.h"
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "core/format.h"
@@ -39,17 +39,7 @@ Status check_golf_kernels(const model::GolfTransformer& transformer,
                                       transformer.threads(), transformer.kv_format());
   model::GolfCache caches[2];
   if (transformer.advance(tokens, caches[0]) == scalar.advance(tokens, caches[1])) return {};
-  return make_error(ErrorCode::kVerification,
-                    "the %s kernels compute other logits than the scalar ones: their speed would "
-                    "mean nothing",
-                    table.name);
-}
-
-SpeedFigure measure_figure(std::size_t tokens, std::size_t depth, const BenchOptions& options,
-                           const std::function<double()>& limit,
-                           const std::function<void()>& body) {
-  const BesideLimit timed = median_beside(options.repetitions, limit, body);
-  return {tokens, depth, static_cast<double>(tokens) / timed.seconds, timed.limit, {}};
+  return other_logits(table);
 }
 
 SpeedFigure measure_golf_prompt(const model::GolfTransformer& transformer, std::size_t count,
@@ -97,12 +87,6 @@ BenchReport describe(const BenchOptions& options, const model::GolfTransformer& 
 }
 
 }  // namespace
-
-Result<bool> is_golf_bench(const BenchOptions& options) {
-  if (options.model.empty()) return false;
-  BANKAI_ASSIGN_OR_RETURN(const ModelKind kind, detect_model_kind(options.model));
-  return kind == ModelKind::kGolf;
-}
 
 Status bench_golf(const CommandLine& line, const BenchOptions& options) {
   BANKAI_RETURN_IF_ERROR(

@@ -7,9 +7,6 @@
 
 namespace bankai::cli {
 
-// True if `options` name such a file, by its content. Errors: those of detect_model_kind.
-Result<bool> is_golf_bench(const BenchOptions& options);
-
 // Prompt processing and generation, beside the limits of the machine. Errors: kUsage for options
 // that mean nothing here; those of the reader; kVerification if the kernels compute other logits
 // than the scalar ones.

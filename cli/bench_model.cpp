@@ -3,7 +3,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <iostream>
+#include <system_error>
 
+#include <nlohmann/json.hpp>
+
+#include "cli/json_output.h"
 #include "cli/model_opening.h"
 #include "core/clock.h"
 #include "core/format.h"
@@ -46,6 +51,30 @@ void for_each_matrix(const model::Model& model,
 }
 
 }  // namespace
+
+Result<ModelKind> bench_model_kind(const BenchOptions& options) {
+  if (options.binary_shape != nullptr) return ModelKind::kBit1;
+  if (options.residual_shape != nullptr) return ModelKind::kBinaryResidual;
+  if (options.shape != nullptr) return ModelKind::kGguf;
+  return detect_model_kind(options.model);
+}
+
+std::string bench_name(const BenchOptions& options) {
+  for (const model::BinaryShapeName* shape : {options.binary_shape, options.residual_shape})
+    if (shape != nullptr) return "random " + std::string(shape->name);
+  return options.model;
+}
+
+Status report_written(const std::string& name, const std::string& path, bool json) {
+  std::error_code problem;
+  const auto bytes = static_cast<std::size_t>(std::filesystem::file_size(path, problem));
+  if (problem) return make_error(ErrorCode::kIo, "%s: %s", path.c_str(), problem.message().c_str());
+  if (json)
+    print_json_line(nlohmann::ordered_json{{"model", path}, {"model_bytes", bytes}});
+  else
+    std::cout << format("wrote %s: %s, %zu bytes\n", path.c_str(), name.c_str(), bytes);
+  return {};
+}
 
 Result<BenchModel> open_bench_model(const BenchOptions& options, const model::LoadOptions& load,
                                     Overwrite overwrite, Progress& progress) {

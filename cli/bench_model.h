@@ -6,11 +6,22 @@
 #include <string>
 
 #include "cli/bench_options.h"
+#include "cli/model_kind.h"
 #include "cli/progress.h"
 #include "core/atomic_file.h"
 #include "model/model.h"
 
 namespace bankai::cli {
+
+// By the content of the file (or of a pack of it), or by which random model is asked for. Errors:
+// those of detect_model_kind.
+Result<ModelKind> bench_model_kind(const BenchOptions& options);
+
+// What a binary model is called: the file, or "random " and the shape.
+std::string bench_name(const BenchOptions& options);
+
+// That this file is all that was asked for, on standard output. Errors: kIo.
+Status report_written(const std::string& name, const std::string& path, bool json);
 
 struct BenchModel {
   std::string name;  // the file, or "random-" and the shape

@@ -7,10 +7,6 @@
 
 namespace bankai::cli {
 
-// True if `options` name a bankai-binary file or a pack of one, by its content, or a random model
-// of that kind. Errors: those of detect_model_kind.
-Result<bool> is_residual_bench(const BenchOptions& options);
-
 // Prompt processing, generation beside the read bandwidth, and the exact evaluation of flips.
 // Errors: kUsage for options that mean nothing here; those of the reader; kVerification if the
 // kernels compute other logits than the scalar ones, or flips other scores than plain passes.

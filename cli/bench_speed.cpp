@@ -33,16 +33,10 @@ void feed(model::Transformer& transformer, std::span<const TokenId> tokens, mode
 }
 
 SpeedFigure measure(model::Transformer& transformer, std::size_t tokens, std::size_t depth,
-                    const BenchOptions& options, const std::function<double()>& measure_limit,
+                    const BenchOptions& options, const std::function<double()>& limit,
                     const std::function<void()>& body) {
-  const BesideLimit timed = median_beside(options.repetitions, measure_limit, body);
-  SpeedFigure figure{tokens, depth, static_cast<double>(tokens) / timed.seconds, timed.limit, {}};
-  if (options.profile) {
-    transformer.measure_stages(&figure.stages);
-    body();
-    transformer.measure_stages(nullptr);
-  }
-  return figure;
+  return measure_figure(tokens, depth, options, limit, body,
+                        [&](model::StageTimes* times) { transformer.measure_stages(times); });
 }
 
 // Tokens through the first layer, then the first rows of the head (tokens, rows).
@@ -83,16 +77,33 @@ std::vector<TokenId> random_tokens(const model::Model& model, std::size_t count)
   return random_token_ids(model.parameters().vocabulary, count);
 }
 
+SpeedFigure measure_figure(std::size_t tokens, std::size_t depth, const BenchOptions& options,
+                           const std::function<double()>& limit, const std::function<void()>& body,
+                           const std::function<void(model::StageTimes*)>& measure_stages) {
+  const BesideLimit timed = median_beside(options.repetitions, limit, body);
+  SpeedFigure figure{tokens, depth, static_cast<double>(tokens) / timed.seconds, timed.limit, {}};
+  if (options.profile && measure_stages) {
+    measure_stages(&figure.stages);
+    body();
+    measure_stages(nullptr);
+  }
+  return figure;
+}
+
+Error other_logits(const kernels::KernelTable& table) {
+  return make_error(ErrorCode::kVerification,
+                    "the %s kernels compute other logits than the scalar ones: their speed would "
+                    "mean nothing",
+                    table.name);
+}
+
 Status check_against_scalar(model::Transformer& transformer) {
   const kernels::KernelTable& scalar = *kernels::all_kernels().front();
   model::Transformer reference(transformer.model(), scalar, transformer.options());
   const std::vector<float> expected = slice_of_pass(reference);
   const std::vector<float> found = slice_of_pass(transformer);
   if (std::memcmp(expected.data(), found.data(), expected.size() * sizeof(float)) == 0) return {};
-  return make_error(ErrorCode::kVerification,
-                    "the %s kernels compute other logits than the scalar ones: their speed would "
-                    "mean nothing",
-                    transformer.table().name);
+  return other_logits(transformer.table());
 }
 
 SpeedFigure measure_prompt(model::Transformer& transformer, std::size_t tokens,

@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <sstream>
 #include <typeinfo>
 
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "core/version.h"
 
@@ -59,13 +61,16 @@ Result<bool> CommandLine::parse(int argc, const char* const* argv) {
   for (const auto& options : groups_) visible_.add(*options);
   const po::options_description& general = *groups_.back();
   try {
-    const po::parsed_options parsed =
-        po::command_line_parser(argc, argv)
-            .options(visible_)
-            .positional(positional_)
-            .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-            .run();
+    po::command_line_parser parser(argc, argv);
+    parser.options(visible_).style(po::command_line_style::default_style &
+                                   ~po::command_line_style::allow_guessing);
+    // Without names for them the library leaves such arguments in its list, for us to tell of.
+    if (positional_.max_total_count() > 0) parser.positional(positional_);
+    const po::parsed_options parsed = parser.run();
     for (const po::option& option : parsed.options) {
+      if (option.string_key.empty())
+        return make_error(ErrorCode::kUsage, "%s belongs to no option (see --help)",
+                          quoted(option.value.front()).c_str());
       const po::option_description& known = visible_.find(option.string_key, false);
       if (wraps_around(known, option.value))
         return make_error(ErrorCode::kUsage, "--%s %s: expected a number that is not negative",
@@ -79,7 +84,9 @@ Result<bool> CommandLine::parse(int argc, const char* const* argv) {
     return make_error(ErrorCode::kUsage, "%s (see --help)", problem.what());
   }
   if (has("help")) {
-    std::cout << synopsis_ << '\n' << visible_;
+    std::ostringstream text;
+    text << synopsis_ << visible_;
+    std::cout << without_trailing_blanks(text.str());
   } else if (has("version")) {
     std::cout << program_ << ' ' << version_string() << '\n';
   } else if (has("list-kernels")) {

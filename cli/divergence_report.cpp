@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_output.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "kernels/scalar_math.h"
 
@@ -41,14 +42,14 @@ void print_json(const model::DivergenceResult& result, const ComparedSide& refer
 void print_text(const model::DivergenceResult& result, const ComparedSide& reference,
                 const ComparedSide& side, std::size_t context) {
   const auto sides = [](const ComparedSide& one) {
-    return format("%s, keys and values in %s, %zu bytes per token", one.activations.c_str(),
-                  one.kv.c_str(), one.kv_bytes);
+    return format("%s, keys and values in %s, %s per token", one.activations.c_str(),
+                  one.kv.c_str(), counted(one.kv_bytes, "byte").c_str());
   };
   std::cout << format("reference        %s\n", sides(reference).c_str())
             << format("model            %s (%.2f times smaller)\n", sides(side).c_str(),
                       static_cast<double>(reference.kv_bytes) / static_cast<double>(side.kv_bytes))
-            << format("positions        %zu in %zu chunks of at most %zu tokens\n",
-                      result.positions, result.chunks, context)
+            << format("positions        %zu in %s of at most %s\n", result.positions,
+                      counted(result.chunks, "chunk").c_str(), counted(context, "token").c_str())
             << format("mean KLD         %.6g nats, %.6g bits\n", result.mean, result.mean_bits())
             << format("maximum KLD      %.6g (mean of a chunk: %.6g)\n", result.largest,
                       result.largest_chunk_mean)

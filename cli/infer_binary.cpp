@@ -17,6 +17,7 @@
 #include "cli/model_opening.h"
 #include "cli/patch_loading.h"
 #include "cli/progress.h"
+#include "cli/report_text.h"
 #include "core/clock.h"
 #include "core/format.h"
 #include "model/binary_matrices.h"
@@ -77,7 +78,7 @@ Status write_logits(BinarySession& session, std::span<const TokenId> prompt) {
 }
 
 std::string speed_text(const char* what, std::size_t tokens, double seconds) {
-  return format("%s: %zu tokens in %.3f s, %.1f tokens/s", what, tokens, seconds,
+  return format("%s: %s in %.3f s, %.1f tokens/s", what, counted(tokens, "token").c_str(), seconds,
                 seconds > 0.0 ? static_cast<double>(tokens) / seconds : 0.0);
 }
 
@@ -119,9 +120,9 @@ Status continue_prompt(BinarySession& session, const std::vector<TokenId>& promp
   const std::size_t limit = session.options.max_tokens.value_or(room);
   if (prompt.size() > context || limit > room)
     session.remark(
-        format("warning: %zu characters of prompt and up to %zu more go beyond the "
-               "context of %zu that the model declares",
-               prompt.size(), limit, context));
+        format("warning: %s of prompt and up to %zu more go beyond the context of %zu that the "
+               "model declares",
+               counted(prompt.size(), "character").c_str(), limit, context));
   if (!session.options.logits_out.empty()) BANKAI_RETURN_IF_ERROR(write_logits(session, prompt));
   watch_for_interrupts();
   return generate(session, prompt, limit);
@@ -134,8 +135,13 @@ Status measure(BinarySession& session, const std::vector<TokenId>& tokens) {
   const std::size_t stride = options.stride.value_or(context);
   if (stride > context)
     return make_error(ErrorCode::kUsage,
-                      "--stride %zu: expected at most the window's %zu tokens (--ctx-size)", stride,
-                      context);
+                      "--stride %zu: expected at most the window's %s (--ctx-size)", stride,
+                      counted(context, "token").c_str());
+  const std::size_t declared = session.model.shape().context;
+  if (context > declared)
+    session.remark(
+        format("warning: windows of %s go beyond the context of %zu that the model declares",
+               counted(context, "character").c_str(), declared));
   const Stopwatch clock;
   Result<model::PerplexityResult> measured = model::measure_character_perplexity(
       session.model, tokens, context, stride, [&](std::size_t done, std::size_t all) {
@@ -171,7 +177,8 @@ Status run_job(const CommandLine& line, const InferOptions& options, model::Char
                           read_characters(options, model.shape()));
   if (options.job == InferJob::kTokenize) return print_tokens(line, tokens);
   BinarySession session{line, options, model, unshifted, Progress(!line.quiet())};
-  session.note(format("loaded in %.3f s; %d threads, %s kernels", load_seconds, model.threads(),
+  session.note(format("loaded in %.3f s; %s, %s kernels", load_seconds,
+                      counted(static_cast<std::uint64_t>(model.threads()), "thread").c_str(),
                       model.table().name));
   session.note(format("keys and values: 1 bit, %zu bytes per token",
                       model::BinaryCache(model.shape()).bytes_per_position()));

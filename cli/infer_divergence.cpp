@@ -3,6 +3,7 @@
 #include "cli/divergence_report.h"
 #include "cli/infer_jobs.h"
 #include "cli/infer_reference.h"
+#include "cli/report_text.h"
 #include "core/clock.h"
 #include "core/format.h"
 #include "model/divergence.h"
@@ -46,8 +47,8 @@ Status infer_divergence(InferSession& session) {
   if (context < 2)
     return make_error(ErrorCode::kUsage, "--ctx-size %zu: expected at least 2", context);
   if (context > declared)
-    session.warn(format("chunks of %zu tokens go beyond the context of %zu that the model declares",
-                        context, declared));
+    session.warn(format("chunks of %s go beyond the context of %zu that the model declares",
+                        counted(context, "token").c_str(), declared));
   const Stopwatch clock;
   Result<model::DivergenceResult> measured = model::measure_divergence(
       {*reference.transformer, reference.patched()}, {*session.transformer, session.patched()},

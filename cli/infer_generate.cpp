@@ -7,6 +7,7 @@
 #include "cli/infer_text.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
+#include "cli/report_text.h"
 #include "core/clock.h"
 #include "core/format.h"
 #include "model/generation.h"
@@ -37,9 +38,9 @@ std::size_t token_limit(InferSession& session, std::size_t prompt_tokens) {
   const std::size_t limit = session.options.max_tokens.value_or(room);
   if (prompt_tokens > context || limit > room)
     session.warn(
-        format("%zu tokens of prompt and up to %zu more go beyond the context of %zu that "
-               "the model declares",
-               prompt_tokens, limit, context));
+        format("%s of prompt and up to %zu more go beyond the context of %zu that the model "
+               "declares",
+               counted(prompt_tokens, "token").c_str(), limit, context));
   return limit;
 }
 
@@ -69,7 +70,7 @@ class TextOutput {
 };
 
 std::string speed_text(const char* what, std::size_t tokens, double seconds) {
-  return format("%s: %zu tokens in %.3f s, %.1f tokens/s", what, tokens, seconds,
+  return format("%s: %s in %.3f s, %.1f tokens/s", what, counted(tokens, "token").c_str(), seconds,
                 seconds > 0.0 ? static_cast<double>(tokens) / seconds : 0.0);
 }
 

@@ -15,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
 #include "cli/progress.h"
+#include "cli/report_text.h"
 #include "core/clock.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
@@ -93,9 +94,8 @@ Status generate(const CommandLine& line, const InferOptions& options,
   Progress progress(!line.quiet());
   if (prompt.size() > context || limit > room)
     progress.remark(
-        format("%s: warning: %zu tokens of prompt and up to %zu more go beyond the "
-               "context of %zu",
-               line.program().c_str(), prompt.size(), limit, context));
+        format("%s: warning: %s of prompt and up to %zu more go beyond the context of %zu",
+               line.program().c_str(), counted(prompt.size(), "token").c_str(), limit, context));
   model::Sampler sampler(table, options.sampling);
   model::GolfCache cache;
   Utf8Stream stream;
@@ -118,8 +118,8 @@ Status generate(const CommandLine& line, const InferOptions& options,
   show(stream.finish() + (line.json() || limit == 0 ? "" : "\n"));
   if (!std::cout) return Error{ErrorCode::kIo, "cannot write to standard output"};
   if (options.verbose)
-    progress.remark(format("%s: %zu tokens of prompt and %zu more in %.3f s; %s",
-                           line.program().c_str(), prompt.size(), tokens.size(), clock.seconds(),
+    progress.remark(format("%s: %s of prompt and %zu more in %.3f s; %s", line.program().c_str(),
+                           counted(prompt.size(), "token").c_str(), tokens.size(), clock.seconds(),
                            cache_text(transformer).c_str()));
   if (line.json())
     print_json_line(
@@ -133,8 +133,8 @@ Result<model::GolfWindows> choose_windows(const InferOptions& options,
   windows.context = options.context.value_or(parameters.context);
   windows.stride = options.stride.value_or(windows.context);
   if (windows.stride > windows.context)
-    return make_error(ErrorCode::kUsage, "--stride %zu: expected at most the window's %zu tokens",
-                      windows.stride, windows.context);
+    return make_error(ErrorCode::kUsage, "--stride %zu: expected at most the window's %s",
+                      windows.stride, counted(windows.context, "token").c_str());
   windows.limit = options.chunks;
   return windows;
 }
@@ -176,8 +176,8 @@ Status measure(const CommandLine& line, const InferOptions& options,
             << format("nll            %.6f nats per token\n", result.nll)
             << format("perplexity     %.6f\n", result.perplexity);
   if (has_bytes)
-    std::cout << format("bits per byte  %.6f (%zu bytes)\n", result.bits_per_byte,
-                        result.bytes_scored);
+    std::cout << format("bits per byte  %.6f (%s)\n", result.bits_per_byte,
+                        counted(result.bytes_scored, "byte").c_str());
   return {};
 }
 

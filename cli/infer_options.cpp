@@ -82,9 +82,12 @@ Status read_sampling(const CommandLine& line, InferOptions& options) {
   BANKAI_ASSIGN_OR_RETURN(options.sampling.top_p, read_number(line, "top-p", 0.0, 1.0));
   BANKAI_ASSIGN_OR_RETURN(options.sampling.min_p, read_number(line, "min-p", 0.0, 1.0));
   options.sampling.seed = line.get<std::uint64_t>("seed");
-  if (line.get<std::int64_t>("n-predict") != -1) {
-    BANKAI_ASSIGN_OR_RETURN(options.max_tokens, read_count(line, "n-predict", 0));
-  }
+  const auto most = line.get<std::int64_t>("n-predict");
+  if (most < -1)
+    return make_error(ErrorCode::kUsage,
+                      "--n-predict %lld: expected at least 0, or -1 for no limit of its own",
+                      static_cast<long long>(most));
+  if (most >= 0) options.max_tokens = static_cast<std::size_t>(most);
   return {};
 }
 
@@ -118,6 +121,15 @@ OptionsOf options_of(InferJob job) {
     case InferJob::kProbes: return {"--probes", "probes compare metric answer-tokens"};
     case InferJob::kTokenize: return {"--tokenize", "tokenize"};
     default: return {"a prompt", "logits-out"};
+  }
+}
+
+// --tokenize runs no model, so of the options of a kind it takes those about text alone.
+std::string text_options(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kGguf: return "parse-special";
+    case ModelKind::kGolf: return "tokenizer";
+    default: return "";
   }
 }
 
@@ -220,7 +232,8 @@ Status check_infer_options(const CommandLine& line, InferJob job, ModelKind kind
   if (kind == ModelKind::kGolf && job == InferJob::kDivergence)
     of_job.options =
         "kl-divergence chunks reference reference-kv-bits reference-kv-quant reference-kernel";
-  std::string taken = kCommonOptions + of_job.options + " " + of_kind.options;
+  std::string taken = kCommonOptions + of_job.options + " " +
+                      (job == InferJob::kTokenize ? text_options(kind) : of_kind.options);
   // Windows of these models are the chunks of a divergence.
   if (kind == ModelKind::kGolf && job == InferJob::kPerplexity) taken += " chunks";
   return line.accept_only(std::string(of_kind.name) + " and " + of_job.name, taken);

@@ -5,6 +5,7 @@
 
 #include "cli/infer_jobs.h"
 #include "cli/json_output.h"
+#include "cli/report_text.h"
 #include "core/clock.h"
 #include "core/format.h"
 #include "model/perplexity.h"
@@ -26,12 +27,11 @@ Result<Windows> choose_windows(InferSession& session) {
   windows.stride = session.options.stride.value_or(windows.context);
   if (windows.stride > windows.context)
     return make_error(ErrorCode::kUsage,
-                      "--stride %zu: expected at most the window's %zu tokens (--ctx-size)",
-                      windows.stride, windows.context);
+                      "--stride %zu: expected at most the window's %s (--ctx-size)", windows.stride,
+                      counted(windows.context, "token").c_str());
   if (windows.context > declared)
-    session.warn(
-        format("windows of %zu tokens go beyond the context of %zu that the model declares",
-               windows.context, declared));
+    session.warn(format("windows of %s go beyond the context of %zu that the model declares",
+                        counted(windows.context, "token").c_str(), declared));
   return windows;
 }
 
@@ -66,8 +66,8 @@ Status infer_perplexity(InferSession& session) {
                       windows.context, windows.stride)
             << format("nll            %.6f nats per token\n", result.nll)
             << format("perplexity     %.6f\n", result.perplexity)
-            << format("bits per byte  %.6f (%zu bytes)\n", result.bits_per_byte,
-                      result.bytes_scored);
+            << format("bits per byte  %.6f (%s)\n", result.bits_per_byte,
+                      counted(result.bytes_scored, "byte").c_str());
   return {};
 }
 

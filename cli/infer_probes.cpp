@@ -10,6 +10,7 @@
 #include "cli/infer_jobs.h"
 #include "cli/infer_text.h"
 #include "cli/json_output.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -108,10 +109,10 @@ void print_standing(const Standing& standing, std::span<const Probe> probes,
         std::clamp(count_characters(one_line(probe.name)), name_columns, kMostNameColumns);
   std::cout << column("name", name_columns) << format("  %10s  right  generated\n", "score");
   for (std::size_t i = 0; i < probes.size(); ++i)
-    std::cout << column(one_line(probes[i].name), name_columns)
-              << format("  %10.4f  %-5s ", standing.scores[i],
-                        standing.answers[i].correct ? "yes" : "no")
-              << one_line(standing.answers[i].generated) << '\n';
+    std::cout << without_trailing_blanks(
+        column(one_line(probes[i].name), name_columns) +
+        format("  %10.4f  %-5s ", standing.scores[i], standing.answers[i].correct ? "yes" : "no") +
+        one_line(standing.answers[i].generated) + "\n");
   std::cout << "\nright       " << right_text(standing.num_correct, probes.size()) << '\n'
             << format("mean score  %.4f (%.*s)\n", standing.mean_score,
                       static_cast<int>(metric.size()), metric.data());

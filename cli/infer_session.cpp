@@ -8,6 +8,7 @@
 
 #include "cli/json_output.h"
 #include "cli/model_options.h"
+#include "cli/report_text.h"
 #include "core/clock.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
@@ -33,8 +34,9 @@ Result<std::unique_ptr<InferSession>> open_session(const CommandLine& line, Infe
   model::ForwardOptions forward = model::forward_options(session->options.activations, threads);
   if (session->options.kv) forward.kv = *session->options.kv;
   session->transformer = std::make_unique<model::Transformer>(*session->model, *table, forward);
-  session->note(
-      format("loaded in %.3f s; %d threads, %s kernels", clock.seconds(), threads, table->name));
+  session->note(format("loaded in %.3f s; %s, %s kernels", clock.seconds(),
+                       counted(static_cast<std::uint64_t>(threads), "thread").c_str(),
+                       table->name));
   const model::Hyperparameters& h = session->model->parameters();
   const std::size_t kv_bytes = model::kv_bytes_per_position(h, forward.kv);
   const std::size_t half_bytes = model::kv_bytes_per_position(h, model::KvStorage::kF16);

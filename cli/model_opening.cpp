@@ -79,9 +79,9 @@ Result<patch::Patch> open_patch(const std::string& name, const std::string& path
   if (!pack) return patch::read_patch(name);
   BANKAI_ASSIGN_OR_RETURN(const auto bytes, pack->find_patch(name));
   if (!bytes && name != "-" && !exists(name))
-    return make_error(ErrorCode::kIo, "%s: has no patch %s (it has: %s), and there is no such file",
-                      path.c_str(), bankai::quoted(name).c_str(),
-                      names_of(pack->index().patches).c_str());
+    return make_error(ErrorCode::kUsage,
+                      "%s: has no patch %s (it has: %s), and there is no such file", path.c_str(),
+                      bankai::quoted(name).c_str(), names_of(pack->index().patches).c_str());
   if (!bytes) return patch::read_patch(name);
   auto patch = patch::decode_binary(*bytes);
   if (patch.ok()) return patch;

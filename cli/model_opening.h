@@ -23,8 +23,8 @@ Result<model::GgufFile> open_model_file(const std::string& path, int threads);
 Result<model::BinaryModel> open_binary_model(const std::string& path, int threads);
 
 // A patch for the model at `path`: the one of this name in its pack, else the one in the file of
-// this name. Errors: those of PackFile and read_patch; where neither is there, kIo with the names
-// that the pack has.
+// this name. Errors: those of PackFile and read_patch; where neither is there, kUsage with the
+// names that the pack has.
 Result<patch::Patch> open_patch(const std::string& name, const std::string& path);
 
 }  // namespace bankai::cli

@@ -6,6 +6,7 @@
 #include "cli/json_output.h"
 #include "cli/pack_commands.h"
 #include "cli/pack_report.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
 #include "packer/pack_ledger.h"
@@ -42,8 +43,8 @@ Status pack_info(const CommandLine& line, Files files) {
     const packer::PackPatch& entry = pack.index().patches[i];
     patches.push_back(
         {{"name", entry.name}, {"bytes", entry.bytes}, {"flips", patch.flips.size()}});
-    lines += format("patch %s: %llu bytes, %zu flips\n", entry.name.c_str(),
-                    static_cast<unsigned long long>(entry.bytes), patch.flips.size());
+    lines += format("patch %s: %s, %s\n", entry.name.c_str(), counted(entry.bytes, "byte").c_str(),
+                    counted(patch.flips.size(), "flip").c_str());
   }
   if (line.json()) {
     Json object = ledger_json<Json>(ledger, std::nullopt);
@@ -79,9 +80,9 @@ Status pack_verify(const CommandLine& line, Files files) {
                          {"tensors", pack.index().tensors.size()},
                          {"patches", pack.index().patches.size()}});
   else
-    std::cout << files[0]
-              << format(": %zu tensors and %zu patches as they were packed\n",
-                        pack.index().tensors.size(), pack.index().patches.size());
+    std::cout << files[0] << ": " << counted(pack.index().tensors.size(), "tensor") << " and "
+              << counted(pack.index().patches.size(), "patch", "patches")
+              << " as they were packed\n";
   return {};
 }
 

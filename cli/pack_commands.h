@@ -31,6 +31,8 @@ void add_plan_options(CommandLine& line);
 
 // The value of --output. Errors: kUsage if it was not given, is standard output, or is the input.
 Result<std::string> pack_output(const CommandLine& line, const std::string& input);
+// Whether the file could be written, before the work for it. Errors: those of AtomicFile::create.
+Status check_can_write(const CommandLine& line, const std::string& output);
 // Errors: kUnsupported for a model that is no pack, with what can be done with it; those of
 // PackFile.
 Result<packer::PackFile> open_pack(const std::string& path);

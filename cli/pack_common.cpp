@@ -2,6 +2,7 @@
 
 #include "cli/model_kind.h"
 #include "cli/pack_commands.h"
+#include "core/atomic_file.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
 #include "model/parallel.h"
@@ -17,6 +18,11 @@ Result<std::string> pack_output(const CommandLine& line, const std::string& inpu
     return make_error(ErrorCode::kUsage, "-o %s: that is the input, which is not replaced",
                       output.c_str());
   return output;
+}
+
+Status check_can_write(const CommandLine& line, const std::string& output) {
+  const Result<AtomicFile> removed_at_once = AtomicFile::create(output, pack_overwrite(line));
+  return removed_at_once.ok() ? Status() : Status(removed_at_once.error());
 }
 
 Result<packer::PackFile> open_pack(const std::string& path) {

@@ -1,6 +1,7 @@
 // bankai-pack compare: the bytes of a parameter-golf checkpoint as it was published, and with our
 // codecs for identical weights, part by part.
 #include <cstdint>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 
 #include "cli/json_output.h"
 #include "cli/pack_commands.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
 #include "model/bit1_file.h"
@@ -36,11 +38,12 @@ GolfPart sum_of(const std::vector<GolfPart>& parts, std::string_view kind) {
 }
 
 void print_row(const std::string& name, const GolfPart& part, const std::string& codec) {
-  std::cout << format("%-28s %12llu %12llu %12llu %12llu  %s\n", name.c_str(),
-                      static_cast<unsigned long long>(part.elements),
-                      static_cast<unsigned long long>(part.zlib_bytes),
-                      static_cast<unsigned long long>(part.entropy_bytes),
-                      static_cast<unsigned long long>(part.bytes), codec.c_str());
+  std::cout << without_trailing_blanks(
+      format("%-28s %12llu %12llu %12llu %12llu  %s\n", name.c_str(),
+             static_cast<unsigned long long>(part.elements),
+             static_cast<unsigned long long>(part.zlib_bytes),
+             static_cast<unsigned long long>(part.entropy_bytes),
+             static_cast<unsigned long long>(part.bytes), codec.c_str()));
 }
 
 void print_json(const packer::GolfCheckpoint& checkpoint, std::uint64_t file_bytes,
@@ -67,7 +70,14 @@ void print_json(const packer::GolfCheckpoint& checkpoint, std::uint64_t file_byt
 
 Status pack_compare(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const int threads, pack_threads(line));
+  if (std::error_code ignored; std::filesystem::is_directory(files[0], ignored))
+    return make_error(ErrorCode::kIo,
+                      "%s: a folder; expected a parameter-golf checkpoint, a .ptz or .pt file "
+                      "(bankai-pack pack and info tell where the bytes of a model folder go)",
+                      files[0].c_str());
   BANKAI_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(files[0]));
+  if (file.bytes().empty())
+    return make_error(ErrorCode::kBadInput, "%s: the file is empty", files[0].c_str());
   if (packer::is_pack(file.bytes()) || model::is_bit1(file.bytes()) ||
       model::GgufFile::parse(file.bytes(), files[0]).ok())
     return make_error(ErrorCode::kUnsupported,

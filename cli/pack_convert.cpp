@@ -12,6 +12,7 @@
 #include "cli/model_options.h"
 #include "cli/pack_commands.h"
 #include "cli/progress.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
 #include "kernels/ternary_blocks.h"
@@ -154,8 +155,8 @@ void print_report(const CommandLine& line, const std::string& output,
                                            {"output_bytes", report.output_bytes}});
     return;
   }
-  std::printf("%s: %s, %llu tensors, %llu of them encoded, %.1f MB from %.1f MB\n", output.c_str(),
-              report.architecture.c_str(), static_cast<unsigned long long>(report.tensors),
+  std::printf("%s: %s, %s, %llu of them encoded, %.1f MB from %.1f MB\n", output.c_str(),
+              report.architecture.c_str(), counted(report.tensors, "tensor").c_str(),
               static_cast<unsigned long long>(report.encoded),
               static_cast<double>(report.output_bytes) * 1e-6,
               static_cast<double>(report.input_bytes) * 1e-6);

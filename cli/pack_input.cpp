@@ -1,5 +1,6 @@
 #include "cli/pack_input.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "cli/model_kind.h"
@@ -8,6 +9,8 @@
 #include "cli/patch_check.h"
 #include "cli/patch_weights.h"
 #include "core/format.h"
+#include "model/binary_matrices.h"
+#include "model/bit1_file.h"
 #include "packer/bit1_source.h"
 #include "packer/pack_model.h"
 #include "patch/algebra.h"
@@ -23,6 +26,8 @@ constexpr const char* kFileOptions =
     "calibration-tokens ctx activations max-measurements drop-unused-rows verbose";
 
 Status read_folder(const CommandLine& line, const std::string& path, PackInput& input) {
+  if (!packer::is_checkpoint_folder(path))
+    return make_error(ErrorCode::kBadInput, "%s: a folder without config.json", path.c_str());
   BANKAI_ASSIGN_OR_RETURN(const packer::ImportOptions options, read_import_options(line));
   BANKAI_ASSIGN_OR_RETURN(input.import, packer::import_source(path, options));
   input.source = input.import->source;
@@ -69,12 +74,22 @@ Result<std::pair<std::string, patch::Patch>> read_named_patch(const std::string&
   return std::pair{text.substr(0, split), std::move(patch)};
 }
 
+// What patches can change: of a BIT1 file the matrices of `binary`. Both must outlive the result.
+patch::MatrixLookup matrices_of(const PackInput& input,
+                                const std::optional<model::BinaryModel>& binary) {
+  if (input.gguf) return patchable_matrices(*input.gguf);
+  return [&binary](TensorAddress address) -> std::optional<patch::WeightView> {
+    return model::bit_view(model::find_binary_matrix(*binary, address));
+  };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PackInput>> open_pack_input(const CommandLine& line,
                                                    const std::string& path) {
   auto input = std::make_unique<PackInput>();
-  if (packer::is_checkpoint_folder(path)) {
+  input->path = path;
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
     BANKAI_RETURN_IF_ERROR(read_folder(line, path, *input));
     return input;
   }
@@ -87,15 +102,21 @@ Result<std::unique_ptr<PackInput>> open_pack_input(const CommandLine& line,
 Result<std::vector<packer::NewPatch>> read_new_patches(const CommandLine& line,
                                                        const PackInput& input, Progress& progress) {
   std::vector<packer::NewPatch> patches;
+  if (line.get<std::vector<std::string>>("patch").empty()) return patches;
+  std::optional<model::BinaryModel> binary;
+  if (!input.gguf && !input.bytes.empty()) {
+    BANKAI_ASSIGN_OR_RETURN(binary, model::parse_bit1(input.bytes, input.path));
+  }
+  const patch::MatrixLookup weights = matrices_of(input, binary);
   patch::FlipSet before;
   for (const std::string& text : line.get<std::vector<std::string>>("patch")) {
     BANKAI_ASSIGN_OR_RETURN(const auto named, read_named_patch(text));
     const patch::Patch& patch = named.second;
-    if (!input.gguf)
+    if (input.bytes.empty())
       return make_error(ErrorCode::kUsage,
-                        "--patch %s: expected a GGUF model, or a pack of one, to put it to",
+                        "--patch %s: expected a model file, or a pack, to put it to; "
+                        "bankai-pack convert makes one of a folder",
                         bankai::quoted(text).c_str());
-    const patch::MatrixLookup weights = patchable_matrices(*input.gguf);
     Status status = patch::check_flips(patch.flips, weights);
     if (status.ok() && !line.force())
       status = check_patch_base(patch, before, weights, [&](const std::string& remark) {
@@ -103,7 +124,7 @@ Result<std::vector<packer::NewPatch>> read_new_patches(const CommandLine& line,
       });
     if (!status.ok())
       return with_context(std::move(status).error(),
-                          input.gguf->path() + ": --patch " + bankai::quoted(text));
+                          input.path + ": --patch " + bankai::quoted(text));
     std::vector<patch::Flip> both = before.flips();
     patch::append_after(both, patch.flips);
     BANKAI_ASSIGN_OR_RETURN(before, patch::FlipSet::make(std::move(both)));

@@ -18,6 +18,7 @@
 namespace bankai::cli {
 
 struct PackInput {
+  std::string path;
   packer::PackSource source;
   std::optional<model::GgufFile> gguf;    // none for the last two kinds
   std::vector<packer::NewPatch> patches;  // that the pack carries, as they are in it
@@ -36,7 +37,7 @@ Result<std::unique_ptr<PackInput>> open_pack_input(const CommandLine& line,
 
 // The patches of --patch, each checked against the model as bankai-infer does (patch_check.h), with
 // those named before it on the model or without; --force takes them for other weights. Errors:
-// kUsage for a model that patches cannot change; those of read_patch, check_patch_base and
+// kUsage for a folder; those of read_patch, check_patch_base and
 // check_flips.
 Result<std::vector<packer::NewPatch>> read_new_patches(const CommandLine& line,
                                                        const PackInput& input, Progress& progress);

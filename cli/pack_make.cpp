@@ -70,6 +70,7 @@ Status pack_pack(const CommandLine& line, Files files) {
       "pack without --budget-bytes",
       "command file output patch min-decode-rate i2s-layout to scale bits embedding pre"));
   BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line, files[0]));
+  BANKAI_RETURN_IF_ERROR(check_can_write(line, output));
   Progress progress(!line.quiet());
   BANKAI_ASSIGN_OR_RETURN(packer::PackOptions options, read_pack_options(line, progress));
   BANKAI_ASSIGN_OR_RETURN(const std::unique_ptr<PackInput> input, open_pack_input(line, files[0]));

@@ -112,10 +112,13 @@ Status plan_curve(const CommandLine& line, PlanSession& session, std::size_t cou
       }
       print_json_line(object);
     } else {
-      if (i == 0) std::cout << "   budget     bytes  predicted   measured    +-\n";
-      std::cout << format("%9llu %9llu %10.5f", static_cast<unsigned long long>(budget),
+      const bool has_text = line.has("calibration");  // else in weights removed
+      if (i == 0)
+        std::cout << "   budget     bytes  predicted"
+                  << (has_text ? "   measured      +-\n" : "\n");
+      std::cout << format("%9llu %9llu %10.*f", static_cast<unsigned long long>(budget),
                           static_cast<unsigned long long>(plan.ledger.total_bytes),
-                          plan.plan.predicted);
+                          has_text ? 5 : 0, plan.plan.predicted);
       if (plan.plan.measured)
         std::cout << format(" %10.5f %7.5f", *plan.plan.measured, plan.plan.standard_error);
       std::cout << std::endl;
@@ -243,6 +246,7 @@ Status pack_plan(const CommandLine& line, Files files) {
 Status pack_within_budget(const CommandLine& line, Files files) {
   BANKAI_ASSIGN_OR_RETURN(const std::uint64_t budget, read_budget(line));
   BANKAI_ASSIGN_OR_RETURN(const std::string output, pack_output(line, files[0]));
+  BANKAI_RETURN_IF_ERROR(check_can_write(line, output));
   Progress progress(!line.quiet());
   BANKAI_ASSIGN_OR_RETURN(PlanSession session, open_plan_session(line, files[0], progress));
   BANKAI_ASSIGN_OR_RETURN(const packer::BudgetPlan plan, plan_for(line, session, budget, progress));

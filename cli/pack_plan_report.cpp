@@ -10,6 +10,7 @@
 #include "cli/json_output.h"
 #include "cli/pack_plan.h"
 #include "cli/pack_report.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 
 namespace bankai::cli {
@@ -87,9 +88,10 @@ void print_losses(const PlanSession& session, const packer::BudgetPlan& plan, bo
   else
     std::cout << format(
         "calibration text: exact %.5f nats per token; change predicted %+.5f, measured %+.5f "
-        "(standard error %.5f); %zu measurements\n",
+        "(standard error %.5f); %s\n",
         session.planner->exact_nll(), plan.plan.predicted, *plan.plan.measured,
-        plan.plan.standard_error, session.planner->num_measurements());
+        plan.plan.standard_error,
+        counted(session.planner->num_measurements(), "measurement").c_str());
   if (plan.plan.held_out)
     std::cout << format(
         "held-out text:    exact %.5f nats per token; change measured %+.5f (standard error "

@@ -1,4 +1,5 @@
 // bankai-patch apply and revert: patches on a model file, as a copy or in place.
+#include <filesystem>
 #include <iostream>
 #include <optional>
 
@@ -7,6 +8,7 @@
 #include "cli/json_output.h"
 #include "cli/patch_commands.h"
 #include "cli/patch_weights.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "core/mapped_file.h"
 #include "packer/pack_file.h"
@@ -97,9 +99,8 @@ void report(const CommandLine& line, const std::string& output, std::size_t num_
     print_json_line(nlohmann::ordered_json{
         {"output", output}, {"patches", num_patches}, {"bits_changed", bits}, {"done", verb}});
   else
-    std::cout << format("%s: %zu %s %s, %llu bits changed\n", output.c_str(), num_patches,
-                        num_patches == 1 ? "patch" : "patches", verb,
-                        static_cast<unsigned long long>(bits));
+    std::cout << output << ": " << counted(num_patches, "patch", "patches") << " " << verb << ", "
+              << counted(bits, "bit") << " of the file changed\n";
 }
 
 // What is coded cannot be changed where it stands.
@@ -111,6 +112,16 @@ Status check_in_place(const std::string& model) {
                     model.c_str());
 }
 
+// Nor is a patch replaced by a model, even where it is said that outputs may be.
+Status check_output(const std::string& output, Files patches) {
+  if (output == "-") return make_error(ErrorCode::kUsage, "-o -: a model is written to a file");
+  for (const std::string& patch : patches)
+    if (std::error_code ignored; std::filesystem::equivalent(output, patch, ignored))
+      return make_error(ErrorCode::kUsage, "-o %s: that is a patch to read, which is not replaced",
+                        output.c_str());
+  return {};
+}
+
 Status put_on(const CommandLine& line, Files files, Direction direction) {
   const std::string& model = files[0];
   const bool in_place = line.get<bool>("in-place");
@@ -118,8 +129,8 @@ Status put_on(const CommandLine& line, Files files, Direction direction) {
     return make_error(ErrorCode::kUsage, "expected either -o FILE or --in-place");
   if (in_place && line.get<bool>("metadata"))
     return make_error(ErrorCode::kUsage, "--metadata needs -o FILE: it changes the file's length");
-  if (!in_place && line.get<std::string>("output") == "-")
-    return make_error(ErrorCode::kUsage, "-o -: a model is written to a file");
+  if (!in_place)
+    BANKAI_RETURN_IF_ERROR(check_output(line.get<std::string>("output"), files.subspan(1)));
   const bool to_pack = !in_place && line.get<std::string>("output").ends_with(kPackEnding);
   if (to_pack && line.get<bool>("metadata"))
     return make_error(ErrorCode::kUsage,

@@ -1,10 +1,12 @@
 #include <iostream>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "cli/json_output.h"
 #include "cli/model_opening.h"
 #include "cli/patch_commands.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "core/sha256.h"
 #include "patch/patch_binary.h"
@@ -43,9 +45,26 @@ Json describe_tensor(const patch::Patch& patch, TensorAddress tensor) {
   return entry;
 }
 
+bool names_model(const patch::Patch& patch) {
+  return !patch.base_model.empty() && patch.base_model != "unknown";
+}
+
 std::string base_of(const patch::Patch& patch) {
-  if (!patch.base_model.empty() && patch.base_model != "unknown") return patch.base_model;
+  if (names_model(patch)) return patch.base_model;
   return patch.base.hash ? to_hex(*patch.base.hash) : "unknown";
+}
+
+// "2 rows, 1 bit": the kinds that are there.
+std::string kinds_text(std::span<const patch::Flip> flips) {
+  const std::pair<std::size_t, const char*> kinds[] = {
+      {count_kind(flips, FlipKind::kRow), "row"},
+      {count_kind(flips, FlipKind::kGroup), "group"},
+      {count_kind(flips, FlipKind::kBit), "bit"},
+      {count_steps(flips), "step"}};
+  std::string text;
+  for (const auto& [count, kind] : kinds)
+    if (count > 0) text += (text.empty() ? "" : ", ") + counted(count, kind);
+  return text;
 }
 
 }  // namespace
@@ -99,25 +118,20 @@ void print_info_text(const patch::Patch& patch) {
   const patch::BitCount bits = patch::count_flipped_bits(patch.flips, patch.base.shapes);
   const double bound = patch::bound_bits(patch);
   std::cout << "name          " << patch.name << '\n'
-            << "base          " << base_of(patch) << '\n'
+            << "base          " << (names_model(patch) ? patch.base_model : "without a name")
+            << '\n'
             << "base hash     "
             << (patch.base.hash ? to_hex(*patch.base.hash) : "none: not bound to a base") << '\n'
-            << format("flips         %zu (%zu rows, %zu groups, %zu bits, %zu trits)\n",
-                      patch.flips.size(), patch.flips.count(FlipKind::kRow),
-                      patch.flips.count(FlipKind::kGroup), patch.flips.count(FlipKind::kBit),
-                      count_steps(patch.flips.flips()))
-            << "bits flipped  " << bits.bits
+            << "flips         " << patch.flips.size()
+            << (patch.flips.empty() ? "" : " (" + kinds_text(patch.flips.flips()) + ")") << '\n'
+            << "touches       " << counted(bits.bits, "weight")
             << (bits.exact ? "\n" : " (rows of unknown width counted as 4096)\n")
             << format("bytes         %zu binary, %zu JSON; bound %.1f bits = %.1f bytes\n",
                       patch::binary_size_bytes(patch), patch::format_json(patch).size(), bound,
                       bound / 8);
-  for (const TensorAddress tensor : patch.flips.tensors()) {
-    const std::span<const patch::Flip> flips = patch.flips.of(tensor);
-    std::cout << format("  %-16s %6zu rows %6zu groups %6zu bits %6zu trits\n",
-                        to_string(tensor).c_str(), count_kind(flips, FlipKind::kRow),
-                        count_kind(flips, FlipKind::kGroup), count_kind(flips, FlipKind::kBit),
-                        count_steps(flips));
-  }
+  for (const TensorAddress tensor : patch.flips.tensors())
+    std::cout << format("  %-16s  %s\n", to_string(tensor).c_str(),
+                        kinds_text(patch.flips.of(tensor)).c_str());
 }
 
 }  // namespace bankai::cli

@@ -5,6 +5,7 @@
 #include "cli/model_opening.h"
 #include "cli/patch_commands.h"
 #include "cli/patch_weights.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "patch/algebra.h"
 #include "patch/fingerprint.h"
@@ -24,8 +25,8 @@ Status write_result(const CommandLine& line, const patch::Patch& patch, const st
   if (line.json())
     print_info_json(patch, output);
   else
-    std::cout << format("%s: %zu flips, %ju bytes\n", output.c_str(), patch.flips.size(),
-                        std::filesystem::file_size(output));
+    std::cout << output << ": " << counted(patch.flips.size(), "flip") << ", "
+              << counted(std::filesystem::file_size(output), "byte") << '\n';
   return {};
 }
 

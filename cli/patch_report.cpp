@@ -13,6 +13,7 @@
 #include "cli/patch_loading.h"
 #include "cli/patch_weights.h"
 #include "cli/proof_report.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "model/parallel.h"
 #include "mpi/self_communicator.h"
@@ -58,17 +59,18 @@ Json describe_pair(const patch::Patch& first, const patch::Patch& second,
 }
 
 void print_pair_text(const Json& pair) {
-  std::cout << format(
-      "%s and %s: %ju common flips, %ju common bits\n", pair["first"].get<std::string>().c_str(),
-      pair["second"].get<std::string>().c_str(), pair["common_flips"].get<std::uint64_t>(),
-      pair["common_bits"].get<std::uint64_t>());
+  std::cout << format("%s and %s: %s, %s\n", pair["first"].get<std::string>().c_str(),
+                      pair["second"].get<std::string>().c_str(),
+                      counted(pair["common_flips"].get<std::uint64_t>(), "common flip").c_str(),
+                      counted(pair["common_bits"].get<std::uint64_t>(), "common weight").c_str());
   for (const Json& tensor : pair["tensors"])
     if (tensor["common_bits"] != 0)
       std::cout << format(
-          "  %-14s layer %3ju  %6ju of %ju and %ju flips, %ju bits\n",
+          "  %-14s layer %3ju  %6ju of %ju and %ju flips, %s\n",
           tensor["proj"].get<std::string>().c_str(), tensor["layer"].get<std::uint64_t>(),
           tensor["common_flips"].get<std::uint64_t>(), tensor["flips_first"].get<std::uint64_t>(),
-          tensor["flips_second"].get<std::uint64_t>(), tensor["common_bits"].get<std::uint64_t>());
+          tensor["flips_second"].get<std::uint64_t>(),
+          counted(tensor["common_bits"].get<std::uint64_t>(), "weight").c_str());
 }
 
 // All patches together, on probes: generated answers without and with them.

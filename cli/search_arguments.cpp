@@ -1,6 +1,9 @@
 #include "cli/search_arguments.h"
 
+#include <cmath>
 #include <filesystem>
+#include <map>
+#include <utility>
 
 #include "cli/binary_options.h"
 #include "cli/model_options.h"
@@ -101,6 +104,20 @@ Result<std::vector<bfs::WeightedData>> read_all(const CommandLine& line,
   return sources;
 }
 
+// Files that the search writes must not replace each other.
+Status check_distinct(const std::vector<std::pair<std::string, std::string>>& outputs) {
+  std::map<std::filesystem::path, std::string> options;
+  for (const auto& [option, path] : outputs) {
+    if (path.empty()) continue;
+    const auto whole = std::filesystem::absolute(path).lexically_normal();
+    const auto [before, is_new] = options.try_emplace(whole, option);
+    if (!is_new)
+      return make_error(ErrorCode::kUsage, "%s is the file of %s and of %s: expected two files",
+                        path.c_str(), before->second.c_str(), option.c_str());
+  }
+  return {};
+}
+
 }  // namespace
 
 void add_search_options(CommandLine& line) {
@@ -148,7 +165,7 @@ void add_search_options(CommandLine& line) {
                                               "no target file may lose what it has gained")(
       "population", po::value<std::size_t>()->default_value(defaults.population),
       "patches in a generation of evolve")(
-      "heldout-level", po::value<double>()->default_value(files.held_out_level),
+      "heldout-level", po::value<double>()->default_value(files.held_out_level, "0.05"),
       "how likely chance may be to fix as many held-out answers (1: any net gain counts)")(
       "min-effect", po::value<double>()->default_value(defaults.min_effect),
       "least mean gain of the targets in a round, in standard errors over them")(
@@ -224,6 +241,12 @@ Result<SearchFiles> read_search_files(const CommandLine& line) {
                       files.scores.c_str());
   if (files.resume && files.checkpoint.empty())
     return Error{ErrorCode::kUsage, "--resume needs --checkpoint FILE"};
+  std::vector<std::pair<std::string, std::string>> outputs = {{"--output", files.output},
+                                                              {"--scores-out", files.scores},
+                                                              {"--checkpoint", files.checkpoint},
+                                                              {"--log", files.log}};
+  for (const std::string& path : files.atlas) outputs.emplace_back("--atlas", path);
+  BANKAI_RETURN_IF_ERROR(check_distinct(outputs));
   // The table may be there from before the stop: it was written after the first round.
   const bool goes_on = files.resume && std::filesystem::exists(files.checkpoint);
   for (const std::string& path : {files.output, goes_on ? std::string() : files.scores})
@@ -264,6 +287,8 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line,
   options.shortlist = line.get<std::uint64_t>("shortlist");
   options.budget_flips = line.get<std::size_t>("budget-flips");
   options.min_gain = line.get<double>("min-gain");
+  if (!std::isfinite(options.min_gain))
+    return Error{ErrorCode::kUsage, "--min-gain must be a number"};
   options.flip_penalty = line.get<double>("flip-penalty");
   if (!(options.flip_penalty >= 0.0))
     return Error{ErrorCode::kUsage, "--flip-penalty must not be negative"};
@@ -273,9 +298,15 @@ Result<bfs::SearchOptions> read_search_options(const CommandLine& line,
     return make_error(ErrorCode::kUsage, "--population must be %zu to %zu", kLeastPopulation,
                       kMostPopulation);
   options.min_effect = line.get<double>("min-effect");
+  if (!(options.min_effect >= 0.0))
+    return Error{ErrorCode::kUsage, "--min-effect must not be negative"};
   options.probe_fraction = line.get<double>("probe-fraction");
   if (!(options.probe_fraction > 0.0 && options.probe_fraction <= 1.0))
     return Error{ErrorCode::kUsage, "--probe-fraction must be above 0 and at most 1"};
+  if (options.probe_fraction < 1.0 && options.strategy != bfs::StrategyKind::kGreedy &&
+      options.strategy != bfs::StrategyKind::kEvolve)
+    return Error{ErrorCode::kUsage,
+                 "--probe-fraction is for strategies greedy and evolve, which make proposals"};
   options.verify_fraction = line.get<double>("verify-fraction");
   if (!(options.verify_fraction > 0.0 && options.verify_fraction <= 1.0))
     return Error{ErrorCode::kUsage, "--verify-fraction must be above 0 and at most 1"};

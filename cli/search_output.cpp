@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -89,15 +90,20 @@ Status append_log(const std::string& path, std::string_view line) {
   return {};
 }
 
+std::size_t window_tokens(const bfs::SearchOptions& options, const bfs::SearchModel& model) {
+  return std::min(options.text_context, model.context());
+}
+
 Result<Proofs> make_proofs(bfs::SearchContext& context, const bfs::SearchData& data,
                            bfs::HeldOut* held_out, const bfs::SearchState& state) {
   Proofs proofs;
   const std::vector<patch::Flip> flips = context.flips(state.accepted);
   if (held_out != nullptr) proofs.held_out = held_out->compare(flips, {});
   if (data.controls.empty()) return proofs;
-  BANKAI_ASSIGN_OR_RETURN(bfs::HeldOut controls,
-                          bfs::HeldOut::create(context.search_model(), context.communicator(),
-                                               data.controls, context.options().text_context));
+  BANKAI_ASSIGN_OR_RETURN(
+      bfs::HeldOut controls,
+      bfs::HeldOut::create(context.search_model(), context.communicator(), data.controls,
+                           window_tokens(context.options(), context.search_model())));
   std::optional<bfs::HeldOut::Scores> known;
   if (context.options().control_metric == bfs::Metric::kNll)  // then the search has them
     known = {bfs::mean_score(context.objective(), context.base_scores(), true),

@@ -20,6 +20,9 @@ Status write_checkpoint(const std::string& path, std::span<const std::byte> byte
 // Appends one line.
 Status append_log(const std::string& path, std::string_view line);
 
+// Tokens of a window of text, for what is searched on and what is held out alike.
+std::size_t window_tokens(const bfs::SearchOptions& options, const bfs::SearchModel& model);
+
 struct RunFacts {
   Sha256Digest model_hash;
   double seconds = 0.0;

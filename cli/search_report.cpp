@@ -7,6 +7,7 @@
 
 #include "cli/json_output.h"
 #include "cli/proof_report.h"
+#include "cli/report_text.h"
 #include "core/format.h"
 #include "patch/patch_binary.h"
 
@@ -73,10 +74,10 @@ void print_report(const bfs::SearchContext& context, const SearchReport& report,
     print_json_line(object);
     return;
   }
-  std::cout << format(
-      "%-10s %zu flips, %llu bits; %zu bytes binary (the flips' information: %.1f bytes)\n",
-      "patch", report.patch.flips.size(), static_cast<unsigned long long>(bits), bytes,
-      patch::bound_bits(report.patch) / 8.0);
+  std::cout << format("%-10s %s, %s; %zu bytes binary (the flips' information: %.1f bytes)\n",
+                      "patch", counted(report.patch.flips.size(), "flip").c_str(),
+                      counted(bits, "weight").c_str(), bytes,
+                      patch::bound_bits(report.patch) / 8.0);
   std::cout << format("%-10s %+.4f", "fitness", report.fitness.fitness);
   if (report.controls)
     std::cout << format(" = targets %+.4f, controls -%.4f before the penalty",
@@ -86,10 +87,11 @@ void print_report(const bfs::SearchContext& context, const SearchReport& report,
                       report.target_after);
   if (report.held_out) print_proof("held out", *report.held_out);
   if (report.controls) print_proof("controls", *report.controls);
-  std::cout << format(
-      "%-10s %.1f s, %llu tokens through the model, %d ranks x %d threads, %s kernels\n", "work",
-      report.seconds, static_cast<unsigned long long>(report.forward_tokens), report.ranks,
-      report.threads, report.kernel.c_str());
+  std::cout << format("%-10s %.1f s, %s through the model, %s x %s, %s kernels\n", "work",
+                      report.seconds, counted(report.forward_tokens, "token").c_str(),
+                      counted(static_cast<std::uint64_t>(report.ranks), "rank").c_str(),
+                      counted(static_cast<std::uint64_t>(report.threads), "thread").c_str(),
+                      report.kernel.c_str());
   if (!output.empty()) std::cout << format("%-10s %s\n", "written", output.c_str());
   if (!report.reasons.empty()) print_reasons(context, report);
 }

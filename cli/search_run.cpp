@@ -1,11 +1,15 @@
 #include "cli/search_run.h"
 
+#include <algorithm>
+
 #include "bfs/checkpoint.h"
 #include "bfs/probe_audit.h"
 #include "cli/interrupt.h"
 #include "cli/rank_check_report.h"
+#include "cli/report_text.h"
 #include "cli/search_atlas.h"
 #include "cli/search_report.h"
+#include "core/atomic_file.h"
 #include "core/byte_reader.h"
 #include "core/byte_writer.h"
 #include "core/format.h"
@@ -60,10 +64,38 @@ Status SearchRun::prepare() {
   if (setup_.model != nullptr)
     for (const std::string& warning : setup_.model->warnings())
       progress_.remark("warning: " + warning);
-  const Status checked = is_root_ ? check_probes() : Status();
+  Status checked;
+  if (is_root_) checked = check_outputs();
+  if (is_root_ && checked.ok()) checked = check_probes();
   BANKAI_RETURN_IF_ERROR(agree_with_root(checked));
   BANKAI_RETURN_IF_ERROR(mpi::agree(communicator_, create_context()));
+  warn_of_length();
   return resume();
+}
+
+// Whether files can be written, before hours of work for them. Which ones may be replaced is known.
+Status SearchRun::check_outputs() {
+  const SearchFiles& files = setup_.files;
+  std::vector<std::string> paths = files.atlas;
+  paths.insert(paths.end(), {files.output, files.scores, files.checkpoint});
+  for (const std::string& path : paths) {
+    if (path.empty()) continue;
+    BANKAI_ASSIGN_OR_RETURN(const AtomicFile removed_at_once,
+                            AtomicFile::create(path, Overwrite::kReplace));
+  }
+  return files.log.empty() ? Status() : append_log(files.log, "");
+}
+
+// Windows of texts are cut to what the model declares, probes cannot be.
+void SearchRun::warn_of_length() {
+  const std::size_t declared = setup_.searched->context();
+  std::size_t longest = 0;
+  for (const auto& tokens : context_->objective().sequences)
+    longest = std::max(longest, tokens.size());
+  if (longest > declared)
+    progress_.remark(
+        format("warning: probes of up to %s go beyond the context of %zu that the model declares",
+               counted(longest, "token").c_str(), declared));
 }
 
 Status SearchRun::create_context() {
@@ -73,7 +105,7 @@ Status SearchRun::create_context() {
   if (setup_.data.held_out.empty()) return {};
   BANKAI_ASSIGN_OR_RETURN(
       held_out_, bfs::HeldOut::create(*setup_.searched, communicator_, setup_.data.held_out,
-                                      setup_.options.text_context));
+                                      window_tokens(setup_.options, *setup_.searched)));
   return {};
 }
 
@@ -126,10 +158,10 @@ bfs::SearchHooks SearchRun::make_hooks() {
   };
   if (!is_root_) return hooks;
   hooks.on_progress = [this](const bfs::SearchState& state, double fraction) {
-    progress_.update(format("round %llu  fitness %+.4f  %zu flips",
-                            static_cast<unsigned long long>(state.round + 1), state.fitness.fitness,
-                            state.accepted.size()),
-                     fraction);
+    progress_.update(
+        format("round %llu  fitness %+.4f  %s", static_cast<unsigned long long>(state.round + 1),
+               state.fitness.fitness, counted(state.accepted.size(), "flip").c_str()),
+        fraction);
   };
   hooks.on_checkpoint = [this](const bfs::SearchState& state) { note(save_checkpoint(state)); };
   hooks.on_round = [this](const bfs::SearchState& state) { show_round(state); };
@@ -145,8 +177,9 @@ Status SearchRun::save_checkpoint(const bfs::SearchState& state) {
 
 void SearchRun::show_round(const bfs::SearchState& state) {
   if (setup_.options.strategy != bfs::StrategyKind::kHillClimb) {
-    std::string text = format("round %llu: %zu flips, %zu bytes, fitness %+.4f",
-                              static_cast<unsigned long long>(state.round), state.accepted.size(),
+    std::string text = format("round %llu: %s, %zu bytes, fitness %+.4f",
+                              static_cast<unsigned long long>(state.round),
+                              counted(state.accepted.size(), "flip").c_str(),
                               context_->patch_bytes(state.accepted), state.fitness.fitness);
     if (held_out_) text += format(", held out %+.4f", state.held_out_gain);
     progress_.remark(text);
@@ -161,8 +194,8 @@ void SearchRun::show_round(const bfs::SearchState& state) {
 
 void SearchRun::show_draw(const bfs::SearchState& state) {
   progress_.update(
-      format("draw %llu  fitness %+.4f  %zu flips", static_cast<unsigned long long>(state.round),
-             state.fitness.fitness, state.accepted.size()),
+      format("draw %llu  fitness %+.4f  %s", static_cast<unsigned long long>(state.round),
+             state.fitness.fitness, counted(state.accepted.size(), "flip").c_str()),
       static_cast<double>(state.round) / static_cast<double>(context_->options().iterations));
 }
 
@@ -210,9 +243,10 @@ std::string SearchRun::why_unproven(const bfs::HeldOutResult& proof) const {
   if (proof.num_probes == 0) return "the held-out texts do not become likelier";
   if (fixed <= broken) return "not more held-out answers are fixed than broken";
   return format(
-      "%zu held-out answers fixed and %zu broken is what chance does in %.0f %% of cases "
+      "%s fixed and %zu broken is what chance does in %.0f %% of cases "
       "(--heldout-level allows %.0f %%)",
-      fixed, broken, 100.0 * bfs::chance_of(fixed, broken), 100.0 * setup_.files.held_out_level);
+      counted(fixed, "held-out answer").c_str(), broken, 100.0 * bfs::chance_of(fixed, broken),
+      100.0 * setup_.files.held_out_level);
 }
 
 Status SearchRun::check_ranking() {

@@ -29,6 +29,8 @@ class SearchRun {
   Status create_context();
   Status resume();
   Status check_probes();
+  Status check_outputs();
+  void warn_of_length();
   bfs::SearchHooks make_hooks();
   void show_round(const bfs::SearchState& state);
   void show_draw(const bfs::SearchState& state);

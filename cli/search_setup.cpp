@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bfs/binary_search_model.h"
+#include "bfs/character_search_model.h"
 #include "bfs/residual_search_model.h"
 #include "bfs/search_digest.h"
 #include "cli/binary_options.h"
@@ -105,8 +106,18 @@ Sha256Digest with_rules(const CommandLine& line, const Sha256Digest& digest) {
   return hash.finish();
 }
 
+// What no proposal of this model would heed.
+Status check_proposals(const SearchSetup& setup) {
+  if (setup.model == nullptr && setup.options.candidates > 0 && setup.options.probe_fraction < 1.0)
+    return Error{ErrorCode::kUsage,
+                 "--probe-fraction is for proposals by predictions; on binary models --candidates "
+                 "takes them from exact scores on all targets"};
+  return {};
+}
+
 Status set_up(const CommandLine& line, SearchSetup& setup) {
   BANKAI_ASSIGN_OR_RETURN(setup.options, read_search_options(line, *setup.searched));
+  BANKAI_RETURN_IF_ERROR(check_proposals(setup));
   setup.options.only_ranks = setup.files.check_ranking == 0U;
   BANKAI_ASSIGN_OR_RETURN(setup.data, read_search_data(line));
   setup.digest =

@@ -21,7 +21,7 @@ Result<const Subcommand*> find_command(std::span<const Subcommand> commands,
 }  // namespace
 
 std::string subcommand_usage(const char* program, std::span<const Subcommand> commands) {
-  std::string text = "usage:\n";
+  std::string text = "Usage:\n";
   for (const Subcommand& command : commands)
     text += std::string("  ") + program + " " + command.name + " " + command.arguments + "\n";
   return text;

@@ -6,15 +6,10 @@
 #include <utility>
 
 #include "core/format.h"
+#include "model/piece_file.h"
 #include "model/utf8.h"
 
 namespace bankai::model {
-namespace {
-
-constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581
-
-}  // namespace
-
 Result<std::unique_ptr<TextCoder>> PieceCoder::create(const TokenizerMetadata& metadata,
                                                       const Vocabulary& vocabulary) {
   if (metadata.scores.size() != vocabulary.size())

@@ -12,6 +12,9 @@
 
 namespace bankai::model {
 
+// U+2581, which stands for a space in the texts of pieces.
+inline constexpr std::string_view kSpaceMark = "\xe2\x96\x81";
+
 struct PieceFile {
   struct Piece {
     std::string_view text;
@@ -22,7 +25,7 @@ struct PieceFile {
   bool is_bpe = false;             // pieces are merged by score; else another kind of model
   bool adds_space = true;          // in front of a text
   bool removes_spaces = true;      // runs of spaces become one, and those at both ends none
-  bool escapes_spaces = true;      // as U+2581
+  bool escapes_spaces = true;      // as kSpaceMark
   bool space_is_suffix = false;    // of words, not a prefix
   std::string_view character_map;  // compiled rules that normalise characters; empty: none
   std::optional<std::uint64_t> unknown = 0;

@@ -11,8 +11,6 @@
 namespace bankai::model {
 namespace {
 
-constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581
-
 struct PieceBytes {
   std::size_t bytes = 0;  // without the mark
   bool has_mark = false;

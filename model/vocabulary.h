@@ -1,5 +1,5 @@
-// The tokens of a byte-level BPE tokenizer: texts as the file spells them, types, look-up by text.
-// Owns its bytes. Immutable, thread-safe.
+// The tokens of a byte-level BPE or SentencePiece tokenizer: texts as the file spells them, types,
+// look-up by text. Owns its bytes. Immutable, thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ using TokenId = std::int32_t;
 inline constexpr TokenId kNoToken = -1;
 
 enum class TokenType : std::uint8_t {  // the values are GGUF's
-  kNormal = 1,                         // spelled in the byte alphabet
+  kNormal = 1,                         // of byte-level BPE: spelled in the byte alphabet
   kUnknown = 2,
   kControl = 3,      // structure of a conversation; text from outside must not forge it
   kUserDefined = 4,  // found in any text before the pre-tokenizer sees it
@@ -51,8 +51,8 @@ class Vocabulary {
   // <0xHH> alone; kNoToken if it is not there as a byte token.
   TokenId find_byte_token(std::uint8_t byte) const;
 
-  // What the token stands for: normal tokens and byte tokens bytes, all others (and normal ones
-  // with characters from outside the alphabet) their own text. REQUIRES: contains(token).
+  // What the token of byte-level BPE stands for: normal and byte tokens bytes, all others (and
+  // normal ones with characters from outside the alphabet) their text. REQUIRES: contains(token).
   std::string bytes(TokenId token) const;
 
  private:

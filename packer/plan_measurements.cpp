@@ -1,7 +1,6 @@
 // The part of the planner that measures: single steps, and plans along the path of the choice.
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <tuple>
 
 #include "packer/plan.h"
@@ -48,6 +47,20 @@ std::optional<std::size_t> option_at(const std::vector<std::size_t>& hull, std::
   const std::size_t index = (level + 1) * hull.size() / levels;
   if (index == 0) return std::nullopt;
   return hull[index - 1];
+}
+
+// The first index below `count` at which `holds` does; from there on it always does. Else `count`.
+template <typename Holds>
+std::size_t first_index(std::size_t count, const Holds& holds) {
+  std::size_t first = 0;
+  while (first < count) {
+    const std::size_t middle = first + (count - first) / 2;
+    if (holds(middle))
+      count = middle;
+    else
+      first = middle + 1;
+  }
+  return first;
 }
 
 }  // namespace
@@ -186,15 +199,16 @@ LossFit Planner::fit_without(const Plan& plan) const {
 // The curve has 20 points, and the loss is not smooth between them. The plans of the path right
 // below and above differ from this one by a step or two, so the loss is taken to be straight there.
 Status Planner::predict(Plan& plan) {
-  const auto points = std::views::iota(std::size_t{0}, curve_->num_points());
-  const auto sum_of = [&](std::size_t index) { return curve_->point(index).loss; };
+  const std::size_t num_points = curve_->num_points();
   const double sum = plan.sum_of_losses;
-  const std::size_t not_below = *std::ranges::lower_bound(points, sum, {}, sum_of);
-  const std::size_t above = *std::ranges::upper_bound(points, sum, {}, sum_of);
+  const std::size_t not_below =
+      first_index(num_points, [&](std::size_t i) { return curve_->point(i).loss >= sum; });
+  const std::size_t above =
+      first_index(num_points, [&](std::size_t i) { return curve_->point(i).loss > sum; });
   if (not_below == 0) return {};
   const Selection before = curve_->point(not_below - 1);
   BANKAI_ASSIGN_OR_RETURN(const double low, loss_of(before));
-  if (above < curve_->num_points()) {
+  if (above < num_points) {
     const Selection after = curve_->point(above);
     BANKAI_ASSIGN_OR_RETURN(const double high, loss_of(after));
     plan.predicted = low + (high - low) * (sum - before.loss) / (after.loss - before.loss);

@@ -32,6 +32,7 @@ bool looks_like_json(std::string_view content) {
 Result<Patch> parse(std::string_view content, bool binary, const std::string& name) {
   const auto bytes = std::as_bytes(std::span<const char>(content.data(), content.size()));
   if (binary || is_binary_patch(bytes)) return decode_binary(bytes);
+  if (content.empty()) return Error{ErrorCode::kBadInput, "the file is empty"};
   if (!looks_like_json(content))
     return Error{ErrorCode::kBadInput,
                  "neither a binary patch (it would begin with \"BKP\") nor a JSON object"};

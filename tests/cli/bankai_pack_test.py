@@ -101,7 +101,7 @@ class Packing(unittest.TestCase):
         self.assertEqual(answer(self.pack), answer(MODEL))
         self.assertEqual(answer(self.pack, "--patch", "a name"),
                          answer(MODEL, "--patch", self.path("rows.bkp")))
-        done = run(INFER, "-m", self.pack, "-p", "x", "-n", 1, "--patch", "no name", code=1)
+        done = run(INFER, "-m", self.pack, "-p", "x", "-n", 1, "--patch", "no name", code=2)
         self.assertIn("it has: 'a name'", done.stderr)
         text = ("--tokenize", "-p", "Hello", "--json")
         self.assertEqual(run(INFER, "-m", self.pack, *text).stdout, run(INFER, "-m", MODEL, *text).stdout)
@@ -175,6 +175,10 @@ class Packing(unittest.TestCase):
         for model in (MODEL, self.pack):
             done = run(PACK, "compare", model, code=3)
             self.assertIn("no parameter-golf checkpoint", done.stderr)
+        done = run(PACK, "compare", self.folder, code=1)
+        self.assertIn("a folder; expected a parameter-golf checkpoint", done.stderr)
+        done = run(PACK, "pack", self.folder, "-o", self.path("x.bkpack"), code=3)
+        self.assertIn("config.json", done.stderr)
         done = run(PACK, "convert", self.folder, "-o", self.path("x.gguf"), "--to", "f16", code=3)
         self.assertIn("config.json", done.stderr)
         done = run(INFER, "-m", self.folder, "-p", "x", code=1)

@@ -231,6 +231,10 @@ class PatchProgram(unittest.TestCase):
                           ["convert", self.patch], ["convert", self.patch, "-o", "x.txt"],
                           ["info", self.patch, "--wrong"]):
             self.run_program(*arguments, code=2)
+        self.assertIn("is not replaced", self.run_program("apply", self.model, self.patch, "-o",
+                                                          self.patch, "--force", code=2))
+        self.path("empty.json").touch()
+        self.assertIn("the file is empty", self.run_program("info", self.path("empty.json"), code=3))
         self.run_program("info", self.path("absent.json"), code=1)
         self.run_program("info", self.model, code=3)
         self.run_program("apply", self.patch, self.patch, "-o", self.path("x"), code=3)

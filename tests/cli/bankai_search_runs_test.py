@@ -44,6 +44,18 @@ class Invariance(SearchProgram):
             with self.subTest(options=more, ranks=ranks):
                 self.assertEqual(self.outcome(*options, *more, ranks=ranks), expected)
 
+    def test_outputs_are_looked_at_before_the_work(self):
+        one, nowhere = self.path("one.json"), self.path("no/where.bkp")
+        for options, code, says in (
+                (["-o", one, "--log", one], 2, "--output and of --log"),
+                (["--scores-out", self.path("a.csv"), "--checkpoint", self.path("x/../a.csv")], 2, "two files"),
+                (["-o", nowhere], 1, "cannot create"), (["--checkpoint", nowhere], 1, "cannot create"),
+                (["--log", nowhere], 1, "cannot append"),
+                (["--strategy", "exhaustive", "--probe-fraction", 0.5], 2, "greedy and evolve"),
+                (["--min-effect", -1], 2, "negative"), (["--min-gain", "nan"], 2, "a number")):
+            self.refuse(*self.data, *QUICK, *options, code=code, says=says)
+        self.assertFalse(one.exists())
+
     def test_scalar_kernel_gives_the_same_bytes(self):
         two = self.write("two.json", probes("sums.search.json", 0, 2))
         small = ["--target", two, "--layers", 5, "--tensors", "gate", "--candidates", 8,

@@ -5,28 +5,17 @@ usage: bench_test.py PROGRAM DEMO_FOLDER
 """
 import json
 import pathlib
-import random
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
+from bit1_model import make_bit1
+
 DEMO = pathlib.Path(sys.argv.pop(2))
 PROGRAM = sys.argv.pop(1)
 MODEL = DEMO / "bankai-demo-5m.gguf"
 QUICK = {"-p": 8, "-n": 2, "-c": 2, "-r": 1, "-t": 1}
-
-
-def make_bit1(vocabulary, width):
-    """A BIT1 file of one layer with random weights, from its specification; width: whole words."""
-    source = random.Random(3)
-    table = vocabulary * width // 8
-    data = struct.pack("<8IQ", 0x31544942, 1, vocabulary, width, 1, 1, width, 64, 65536)
-    data += source.randbytes(table) + struct.pack("<i", 1)
-    for _ in range(7):
-        data += source.randbytes(width * width // 8) + bytes(4 * width)
-    return data + source.randbytes(table) + bytes(8 * vocabulary)
 
 
 class BenchProgram(unittest.TestCase):
@@ -187,7 +176,8 @@ class BenchProgram(unittest.TestCase):
             for vocabulary, width, why in ((128, 64, "rows of 64 weights"),
                                            (128, 192, "rows of 192 weights"),
                                            (300, 128, "300 tokens")):
-                path.write_bytes(make_bit1(vocabulary, width))
+                path.write_bytes(make_bit1(3, vocabulary, width, layers=1, heads=1,
+                                           hidden=width))
                 self.assertIn(why, self.run_program(*quick, "-c", 2, code=2))
                 report = json.loads(self.run_program(*quick, "--json"))
                 self.assertGreater(report["prompt_tps"], 0.0)

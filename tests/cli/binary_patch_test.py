@@ -4,31 +4,16 @@ usage: binary_patch_test.py BANKAI_PATCH BANKAI_INFER
 """
 import json
 import pathlib
-import random
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
+from bit1_model import make_bit1
 from residual_model import make_residual
 
 PATCH, INFER = (sys.argv.pop(1) for _ in range(2))
-VOCABULARY, WIDTH, LAYERS, HEADS, HIDDEN = 128, 128, 2, 4, 192
-
-
-def make_bit1(seed):
-    """A BIT1 file from its specification; feed-forward 192 is no multiple of 128."""
-    source = random.Random(seed)
-    words = lambda rows, cols: source.randbytes(rows * cols // 8)
-    thresholds = lambda rows: struct.pack(f"<{rows}i", *(source.randrange(-5, 6) for _ in range(rows)))
-    data = struct.pack("<8IQ", 0x31544942, 1, VOCABULARY, WIDTH, LAYERS, HEADS, HIDDEN, 64, 65536)
-    data += words(VOCABULARY, WIDTH)
-    for _ in range(LAYERS):
-        data += struct.pack(f"<{HEADS}i", *(1 << head for head in range(HEADS)))
-        for rows, cols in [(WIDTH, WIDTH)] * 4 + [(HIDDEN, WIDTH)] * 2 + [(WIDTH, HIDDEN)]:
-            data += words(rows, cols) + thresholds(rows)
-    return data + words(VOCABULARY, WIDTH) + bytes(8 * VOCABULARY)
+VOCABULARY, WIDTH = 128, 128
 
 
 def run(program, *arguments, code=0):
@@ -52,7 +37,8 @@ class BinaryPatch(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         self.model = self.path("model.bit1")
-        self.model.write_bytes(make_bit1(1))
+        # A feed-forward of 192 is no multiple of 128.
+        self.model.write_bytes(make_bit1(1, hidden=192, most_threshold=5))
         self.unbound = self.path("unbound.json")
         self.unbound.write_text(json.dumps({"flips": FLIPS}))
         self.patch = self.path("patch.bkp")

@@ -277,6 +277,7 @@ class GolfTest(unittest.TestCase):
             self.assertEqual(rest, set(checkpoint.other))
             text = run("compare", path, program=PACKER).stdout
             self.assertIn(f"published file {found['file_bytes']} bytes", text)
+            self.assertNotIn(" \n", text)
 
     def test_speed_is_measured(self):
         _, path = self.write("base3", 2)

@@ -437,6 +437,7 @@ class Failures(InferProgram):
                           ["-p", "a", "--metric", "x"], ["-p", "a", "--kernel", "x"],
                           ["-p", "a", "--logits-out", "-"]):
             self.infer(*arguments, code=2)
+        self.assertIn("'words' belongs to no option", self.infer("-p", "two", "words", code=2))
         done = subprocess.run([PROGRAM, "-p", "a"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 2)
         self.assertIn("--model", done.stderr)
@@ -446,7 +447,7 @@ class Failures(InferProgram):
                 ([], ["--tie latest", "--alpha stored", "--stride 5", "--metric nll",
                       "--reference x", "--chunks 0"]),
                 (["--perplexity"], ["--chunks 0", "--logit-scale 1", "--answer-tokens 4"]),
-                (["--tokenize"], ["--tokenizer x"]), (["--kl-divergence"], ["--stride 5"])):
+                (["--tokenize"], ["--tokenizer x", "--patch x", "--activations a8", "--kv-bits 8"]), (["--kl-divergence"], ["--stride 5"])):
             for option in options:
                 name, value = option.split()
                 says = f"{name} does not go with a GGUF model and {job[0] if job else 'a prompt'}"

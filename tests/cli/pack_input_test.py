@@ -58,6 +58,14 @@ class Inputs(unittest.TestCase):
             self.assertIn(f"{option[0]} does not go with {model}, which is no", done.stderr)
         run(INFER, "-m", pack, "-p", "abc", "--perplexity")
         run(BENCH, "-m", pack, "-p", 8, "-n", 4, "-r", 1, "-t", 1)
+        patch, carrier = self.path("rows.json"), self.path("carrier.bkpack")
+        for row, code in ((3, 0), (10**6, 3)):
+            flips = [{"layer": 0, "proj": "gate_proj", "row": row}]
+            patch.write_text(json.dumps({"name": "rows", "base_model": "", "flips": flips,
+                                         "description": "", "metadata": {}}))
+            for source in (model, pack):
+                run(PACK, "pack", source, "-o", carrier, "--force", "--patch", f"rows={patch}", code=code)
+        run(INFER, "-m", carrier, "--patch", "rows", "-p", "abc", "-n", 2)
 
     def test_a_binary_residual_model_is_packed_and_runs(self):
         seed = pathlib.Path(SEEDS) / "gguf" / "binary_residual.gguf"

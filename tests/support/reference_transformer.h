@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/gguf_file.h"
+#include "tests/support/reference_rope.h"
 
 namespace bankai::testing {
 
@@ -52,20 +53,11 @@ class ReferenceTransformer {
     Vector attention_sub_norm, sub_norm;      // BitNet
     Matrix query, key, value, output, gate, up, down;
   };
-  struct Rope {
-    std::size_t dimensions = 0;
-    bool neighbours = false;  // rotated pairs: (2i, 2i + 1), or (i, i + dimensions / 2)
-    Vector frequencies;       // radians per position, one per pair
-    double magnitude = 1.0;
-  };
 
-  static Rope read_rope(const model::GgufFile& file, const std::string& prefix,
-                        std::size_t head_dim);
   Vector multiply(const Matrix& matrix, Vector x) const;
   void round_to_int8(Vector& x) const;
   static Vector biased(Vector x, const Vector& bias);
   Vector normalise(const Vector& x, const Vector& weight) const;
-  void rotate(Vector& heads, std::size_t num_heads) const;
   Vector attend(const Vector& query, const Vector& key, const Vector& value) const;
   double activation(double gate) const;
   void add_layer(std::size_t index, const Change& change, Vector& x) const;
@@ -76,7 +68,7 @@ class ReferenceTransformer {
   std::size_t num_kv_heads_ = 0;
   std::size_t head_dim_ = 0;
   double epsilon_ = 0.0;
-  Rope rope_;
+  ReferenceRope rope_;
   Matrix embedding_, head_;
   Vector output_norm_;
   std::vector<Layer> layers_;
